@@ -1,0 +1,1 @@
+"""Mail: warnings to mailboxes by SMTP, and signed mail to bank desks."""

@@ -1,0 +1,1 @@
+"""Posts to other programs: webhooks, group chats of work-place apps, and another fzalert."""

@@ -1,0 +1,29 @@
+"""What every test shares: the event loop, how long Hypothesis searches, and who may run as root."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+settings.register_profile("dev", max_examples=25, deadline=None)
+settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
+settings.load_profile("ci" if IN_CI else "dev")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run every asynchronous test on asyncio, in one task with its fixtures."""
+    return "asyncio"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs root where there is none; in CI that is an error."""
+    if os.geteuid() == 0:
+        return
+    out = [item for item in items if item.get_closest_marker("root")]
+    if out and IN_CI:
+        raise pytest.UsageError(f"{len(out)} tests need the rights of root, and CI runs them all")
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
