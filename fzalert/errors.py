@@ -1,0 +1,239 @@
+"""Every error fzalert can raise, as one tree.
+
+```
+FzalertError                 code, hint, retry, retry_after
+├─ ConfigError               a setting is wrong; file, line and key        never retry
+│  └─ ListenError            an address is in use or may not be bound      never retry
+├─ InputError                a call or a row is wrong; also ValueError     never retry
+│  ├─ UnknownScript          no such script, audience or language          never retry
+│  ├─ ScriptNotApproved      a draft may not go to real channels           never retry
+│  ├─ TextTooLong            the rendition does not fit its channel        never retry
+│  ├─ UnknownTarget          no channel serves the target                  never retry
+│  └─ DuplicateKey           the key was used with another body            never retry
+├─ AccessDenied              the actor may not do this                     never retry
+├─ ChannelError              names the channel
+│  ├─ ChannelUnavailable     nothing was sent; also ConnectionError        retry
+│  ├─ ChannelThrottled       the carrier's pace; retry_after               retry later
+│  ├─ ChannelRefused         the carrier's code and its meaning            never retry
+│  └─ FateUnknown            sent, no answer; also TimeoutError            never blindly
+├─ StoreError                the store cannot write
+│  ├─ StoreFull              no room or read-only: free the disk           retry later
+│  ├─ StoreDamaged           integrity check failed: stop the line         never retry
+│  ├─ StoreInUse             another process owns the store                never retry
+│  └─ LeaseLost              another owner has the carrier connection      never retry
+├─ IntegrityError            evidence or ciphertext was altered            never retry
+└─ NotConnected              no process answers on the local socket        retry
+   └─ ProtocolMismatch       the other process speaks another version      never retry
+```
+
+At a port a failure is a value (the six receipts of `fzalert.messages`); at `warn` it is an
+outcome; an exception is for a wrong call and for what stops the line.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+class Retry(enum.StrEnum):
+    """What repeating the same call would do."""
+
+    NOW = "now"
+    LATER = "later"
+    ASK = "ask"
+    """It may have been sent already: a person or a report decides."""
+    NEVER = "never"
+
+
+class FzalertError(Exception):
+    """Root of the tree.
+
+    Attributes:
+        code: Stable, documented name of the error.
+        hint: What to do next, as a sentence.
+        retry: Whether repeating the call can succeed.
+        retry_after: How long to wait first, where the other side said so.
+    """
+
+    code: ClassVar[str] = "error"
+    retry: ClassVar[Retry] = Retry.NEVER
+
+    def __init__(self, what: str, *, hint: str = "", retry_after: timedelta | None = None) -> None:
+        super().__init__(what)
+        self.hint = hint
+        self.retry_after = retry_after
+
+    @override
+    def __str__(self) -> str:
+        return " ".join(part for part in (str(self.args[0]), self.hint, f"[{self.code}]") if part)
+
+
+class ConfigError(FzalertError):
+    """A setting is wrong; the text names file, line and key of every fault found."""
+
+    code = "config"
+
+
+class ListenError(ConfigError):
+    """An address cannot be listened on: in use, or not allowed."""
+
+    code = "listen"
+
+
+class InputError(FzalertError, ValueError):
+    """A call or a row is wrong; `field` and `row` say where."""
+
+    code = "input"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        hint: str = "",
+        retry_after: timedelta | None = None,
+        field: str = "",
+        row: int | None = None,
+    ) -> None:
+        super().__init__(what, hint=hint, retry_after=retry_after)
+        self.field = field
+        self.row = row
+
+
+class UnknownScript(InputError):
+    """No such script, audience or language in the library."""
+
+    code = "unknown-script"
+
+
+class ScriptNotApproved(InputError):
+    """The script is a draft, has expired, or was changed after its approval."""
+
+    code = "script-not-approved"
+
+
+class TextTooLong(InputError):
+    """The rendition does not fit its channel; it is never cut silently."""
+
+    code = "text-too-long"
+
+
+class UnknownTarget(InputError):
+    """No configured channel serves the target."""
+
+    code = "unknown-target"
+
+
+class DuplicateKey(InputError):
+    """The idempotency key was used before with another body."""
+
+    code = "duplicate-key"
+
+
+class AccessDenied(FzalertError):
+    """The actor is unknown or may not do this."""
+
+    code = "access-denied"
+
+
+class ChannelError(FzalertError):
+    """Something about one channel; `channel` is its configured name."""
+
+    code = "channel"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        hint: str = "",
+        retry_after: timedelta | None = None,
+        channel: str = "",
+    ) -> None:
+        super().__init__(what, hint=hint, retry_after=retry_after)
+        self.channel = channel
+
+
+class ChannelUnavailable(ChannelError, ConnectionError):
+    """Nothing was sent: refused connection, failed login, lost link before the first byte."""
+
+    code = "channel-unavailable"
+    retry = Retry.LATER
+
+
+class ChannelThrottled(ChannelError):
+    """The carrier asks for a slower pace."""
+
+    code = "channel-throttled"
+    retry = Retry.LATER
+
+
+class ChannelRefused(ChannelError):
+    """A complete refusal; the text gives the carrier's code and its meaning."""
+
+    code = "channel-refused"
+
+
+class FateUnknown(ChannelError, TimeoutError):
+    """Sent, but no answer came in time: it may or may not have been taken."""
+
+    code = "fate-unknown"
+    retry = Retry.ASK
+
+
+class StoreError(FzalertError):
+    """The store cannot do what was asked; nothing that was accepted before is lost."""
+
+    code = "store"
+    retry = Retry.LATER
+
+
+class StoreFull(StoreError):
+    """No room, a read-only disk, or a write error: accepting stops until it is mended."""
+
+    code = "store-full"
+
+
+class StoreDamaged(StoreError):
+    """The integrity check failed: nothing is sent from a damaged store."""
+
+    code = "store-damaged"
+    retry = Retry.NEVER
+
+
+class StoreInUse(StoreError):
+    """Another process owns the store."""
+
+    code = "store-in-use"
+    retry = Retry.NEVER
+
+
+class LeaseLost(StoreError):
+    """Another owner holds the carrier connection now; this one must stop writing."""
+
+    code = "lease-lost"
+    retry = Retry.NEVER
+
+
+class IntegrityError(FzalertError):
+    """Evidence or an encrypted value does not verify: it was altered, or the key is wrong."""
+
+    code = "integrity"
+
+
+class NotConnected(FzalertError, ConnectionError):
+    """No fzalert process answers on the local socket."""
+
+    code = "not-connected"
+    retry = Retry.LATER
+
+
+class ProtocolMismatch(NotConnected):
+    """The process on the local socket speaks another protocol version."""
+
+    code = "protocol-mismatch"
+    retry = Retry.NEVER

@@ -1,0 +1,144 @@
+"""What goes in and out of the service, the same over the library, the local socket and HTTP.
+
+Personal addresses come in as they are and go out masked.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "ChannelView",
+    "CountersView",
+    "OutcomeView",
+    "ScriptView",
+    "StatusView",
+    "WarnRequest",
+    "WarningView",
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WarnRequest(_Strict):
+    """One decision to warn, as it comes over a socket or HTTP."""
+
+    script: str = Field(description="Id of the script, such as impersonating-police.")
+    to: list[Annotated[str, Field(max_length=320)]] = Field(
+        min_length=1,
+        max_length=1000,
+        description="Targets as kind:address, such as phone:13800138000 or display:lobby.",
+    )
+    audience: str = Field(default="general", description="Audience of the script.")
+    language: str = Field(default="zh", description="Language of the texts: zh or en.")
+    values: dict[str, str | int] = Field(
+        default_factory=dict, description="Values of the script's variables."
+    )
+    lane: Literal["urgent", "bulk"] = Field(default="urgent", description="urgent or bulk.")
+    expires_in: float | None = Field(
+        default=None, gt=0, le=30 * 86400, description="Seconds after which it is worthless."
+    )
+    key: str = Field(default="", max_length=128, description="Idempotency key of the caller.")
+
+
+class OutcomeView(_Strict):
+    """The fate of one message, the address masked."""
+
+    message: str
+    target: str
+    channel: str
+    state: str
+    proof: str
+    word: str = ""
+    code: str = ""
+    detail: str = ""
+    at: str = Field(default="", description="RFC 3339, or empty.")
+    parts: int = 1
+    duration_ms: int = 0
+
+
+class WarningView(_Strict):
+    """One warning with the fate of each of its messages."""
+
+    id: str
+    script: str
+    language: str
+    lane: str
+    accepted_at: str
+    not_after: str
+    key: str = ""
+    by: str = ""
+    drill: bool = False
+    state: str = Field(description="open, delivered, partly, failed, expired, unknown, …")
+    targets: list[OutcomeView] = Field(default_factory=list)
+
+
+class CountersView(_Strict):
+    """Parts by their fate, from counters that the tick keeps."""
+
+    accepted: int = 0
+    queued: int = 0
+    open: int = Field(default=0, description="Claimed or sent, and no final word yet.")
+    sent: int = 0
+    delivered: int = 0
+    failed: int = 0
+    expired: int = 0
+    unknown: int = 0
+    suppressed: int = 0
+
+
+class ChannelView(_Strict):
+    """One channel on the status page."""
+
+    name: str
+    adapter: str
+    kinds: list[str]
+    state: str = Field(description="up, slow, down or unknown.")
+    detail: str = ""
+    window: int = 0
+    in_flight: int = 0
+    ready_urgent: int = 0
+    ready_bulk: int = 0
+    rate: float | None = None
+    per_second: float = 0.0
+    latency_ms: float | None = None
+    last_error: str = ""
+    counters: CountersView = Field(default_factory=CountersView)
+    figures: dict[str, int | float | str] = Field(default_factory=dict)
+
+
+class ScriptView(_Strict):
+    """One script of the library."""
+
+    key: str
+    id: str
+    audience: str
+    version: int
+    title: str
+    languages: list[str]
+    channels: list[str]
+    status: str = Field(description="draft, approved, expired or changed.")
+    approved_by: str = ""
+    digest: str
+
+
+class StatusView(_Strict):
+    """How the whole process is."""
+
+    version: str
+    protocol: int
+    pid: int
+    started_at: str
+    drill: bool
+    store: str
+    store_id: str
+    channels: list[ChannelView]
+    totals: CountersView
+    ticks: int = 0
+    orphans: int = 0
+    evidence_head: str = ""
+    web: str = ""
