@@ -15,6 +15,7 @@ __all__ = [
     "OutcomeView",
     "ScriptView",
     "StatusView",
+    "UserView",
     "WarnRequest",
     "WarningView",
 ]
@@ -124,6 +125,16 @@ class ScriptView(_Strict):
     status: str = Field(description="draft, approved, expired or changed.")
     approved_by: str = ""
     digest: str
+
+
+class UserView(_Strict):
+    """One user or machine that may come in; never its credential."""
+
+    name: str
+    roles: list[str]
+    kind: str = Field(default="person", description="person or machine.")
+    disabled: bool = False
+    created_at: str = ""
 
 
 class StatusView(_Strict):

@@ -1,0 +1,35 @@
+"""`fzalert.toml` as validated, frozen settings, with every fault named by file, line and key."""
+
+from fzalert.config.load import load_settings, parse_settings, read_settings
+from fzalert.config.settings import (
+    BulkCap,
+    ChannelSettings,
+    DrillSettings,
+    IdentitySettings,
+    LimitSettings,
+    LogSettings,
+    NumberCaps,
+    QuietHours,
+    Settings,
+    StoreSettings,
+    UrgentCaps,
+    WebSettings,
+)
+
+__all__ = [
+    "BulkCap",
+    "ChannelSettings",
+    "DrillSettings",
+    "IdentitySettings",
+    "LimitSettings",
+    "LogSettings",
+    "NumberCaps",
+    "QuietHours",
+    "Settings",
+    "StoreSettings",
+    "UrgentCaps",
+    "WebSettings",
+    "load_settings",
+    "parse_settings",
+    "read_settings",
+]

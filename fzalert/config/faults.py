@@ -1,0 +1,135 @@
+"""Faults of a file as lines that a person can act on: file, line, key, what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from fzalert.config.lines import Loc, line_of
+from fzalert.errors import ConfigError
+
+__all__ = ["Fault", "Faults", "suggest"]
+
+# Chinese for the commonest kinds of fault, by pydantic's type.
+_CHINESE = {
+    "missing": "缺少这一项",
+    "extra_forbidden": "没有这一项",
+    "int_type": "应为整数",
+    "int_parsing": "应为整数",
+    "int_from_float": "应为整数",
+    "float_type": "应为数字",
+    "float_parsing": "应为数字",
+    "bool_type": "应为 true 或 false",
+    "bool_parsing": "应为 true 或 false",
+    "string_type": "应为文字，加引号",
+    "string_pattern_mismatch": "格式不对",
+    "string_too_long": "太长",
+    "string_too_short": "太短",
+    "literal_error": "只能取列出的值",
+    "enum": "只能取列出的值",
+    "greater_than": "太小",
+    "greater_than_equal": "太小",
+    "less_than": "太大",
+    "less_than_equal": "太大",
+    "model_type": "应为一个表",
+    "dict_type": "应为一个表",
+    "list_type": "应为一个数组",
+    "tuple_type": "应为一个数组",
+    "time_parsing": '时间应写成 "21:00"',
+    "value_error": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong.
+
+    Attributes:
+        loc: Path of keys, as pydantic gives it.
+        text: What is wrong and, where it can be said, what to write.
+    """
+
+    loc: Loc
+    text: str
+
+
+class Faults:
+    """Collects the faults of one file, so that all of them are told at once."""
+
+    def __init__(self, path: Path, index: dict[Loc, int]) -> None:
+        self._path = path
+        self._index = index
+        self._faults: list[Fault] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def add(self, loc: Loc, text: str) -> None:
+        """Note one fault."""
+        self._faults.append(Fault(loc, text))
+
+    def add_validation(
+        self, error: ValidationError, model: type[BaseModel], *, under: Loc = ()
+    ) -> None:
+        """Note every fault that pydantic found, with a suggestion for an unknown key."""
+        for item in error.errors(include_url=False, include_input=False):
+            text = item["msg"].removeprefix("Value error, ")
+            loc = tuple(item["loc"])
+            if item["type"] == "extra_forbidden":
+                text = f"there is no such setting{suggest(str(loc[-1]), _keys_of(model, loc))}"
+            elif item["type"] == "missing":
+                text = "this setting is required"
+            chinese = _CHINESE.get(item["type"], "")
+            self.add((*under, *loc), f"{text} {chinese}".rstrip())
+
+    def lines(self) -> list[str]:
+        """Give one line a fault, in the order of the file."""
+        placed = [(line_of(self._index, fault.loc), fault) for fault in self._faults]
+        placed.sort(key=lambda pair: pair[0] or 0)
+        return [self._format(line, fault) for line, fault in placed]
+
+    def raise_if_any(self) -> None:
+        """Raise one `ConfigError` that names them all.
+
+        Raises:
+            ConfigError: There is at least one fault.
+        """
+        lines = self.lines()
+        if lines:
+            raise ConfigError("\n".join(lines), hint=_hint(len(lines)))
+
+    def _format(self, line: int | None, fault: Fault) -> str:
+        place = f"{self._path.name}:{line}" if line else self._path.name
+        key = ".".join(str(step) for step in fault.loc)
+        return f"{place}: {key}: {fault.text}" if key else f"{place}: {fault.text}"
+
+
+def _hint(count: int) -> str:
+    faults = "One fault was" if count == 1 else f"{count} faults were"
+    return f"\n{faults} found; every setting is described in docs/config.md."
+
+
+def suggest(wrong: str, known: Iterable[str]) -> str:
+    """Say which known word may have been meant, as the end of a sentence."""
+    names = sorted(known)
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known are {', '.join(names)}" if names else ""
+
+
+def _keys_of(model: type[BaseModel], loc: Loc) -> list[str]:
+    """Name the settings of the table that the last step of `loc` stands in."""
+    fields: Mapping[str, Any] = model.model_fields
+    for step in loc[:-1]:
+        found = fields.get(str(step))
+        nested = found.annotation if found is not None else None
+        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+            return []
+        fields = nested.model_fields
+    return [name for name, info in fields.items() if not info.exclude]

@@ -1,0 +1,308 @@
+"""What `fzalert.toml` may say: one frozen model a section, and the typed whole."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time, timedelta, timezone, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
+
+from fzalert.ports import ChannelConfig, Secret
+
+if TYPE_CHECKING:
+    from fzalert.ports.adapter import AdapterFactory
+
+BASE_DIRECTORY = "base_directory"
+"""Key of the validation context under which the folder of the file stands."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _beside_file(path: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get(BASE_DIRECTORY)
+    return path if base is None else Path(base) / path.expanduser()
+
+
+LocalPath = Annotated[Path, AfterValidator(_beside_file)]
+"""A path; a relative one is taken from the folder of the file."""
+
+_SQLITE = "sqlite:///"
+
+
+def _store_url(url: str, info: ValidationInfo) -> str:
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme != "sqlite":
+        raise ValueError(f"write sqlite:///fzalert.db; the store {scheme!r} is not supported")
+    name = url.removeprefix(_SQLITE)
+    if not url.startswith(_SQLITE) or not name or "?" in name or "#" in name:
+        raise ValueError("write sqlite:///, then the path of the database file, and nothing else")
+    return _SQLITE + str(_beside_file(Path(name), info))
+
+
+class StoreSettings(_Section):
+    """The database: queue, outcomes, evidence, users, all in one."""
+
+    url: Annotated[str, AfterValidator(_store_url)] = Field(
+        default="sqlite:///fzalert.db",
+        validate_default=True,
+        description="Address of the database; a relative path is taken from this file's folder.",
+    )
+    master_key: Secret | None = Field(
+        default=None,
+        description="Key that protects personal data, by reference; without it fzalert makes a"
+        " key file beside the database.",
+    )
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return Path(self.url.removeprefix(_SQLITE))
+
+
+_Line = Annotated[str, Field(max_length=64, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$")]
+_Hotline = Annotated[str, Field(pattern=r"^[0-9]{3,12}$")]
+
+
+class IdentitySettings(_Section):
+    """Who speaks: what the texts may say of their sender, and the numbers they may name."""
+
+    county: _Line = Field(default="", description="County or district, such as 青山县.")
+    town: _Line = Field(default="", description="Town or street office.")
+    village: _Line = Field(default="", description="Village or community.")
+    bank: _Line = Field(default="", description="The bank's short name.")
+    branch: _Line = Field(default="", description="The branch, such as 城关支行.")
+    sign: Annotated[str, Field(max_length=20, pattern=r"^[^【】\[\]\x00-\x1f]*$")] = Field(
+        default="", description="Signature of short messages, without the brackets 【】."
+    )
+    hotline: _Hotline = Field(default="96110", description="The number that a text names.")
+    service_numbers: Mapping[str, _Hotline] = Field(
+        default_factory=dict,
+        description="Published customer service numbers, by the bank's name.",
+    )
+
+
+class DrillSettings(_Section):
+    """Exercises."""
+
+    enabled: bool = Field(
+        default=False, description="Mark everything that goes out with 演练 and show it on pages."
+    )
+
+
+def _address(host: str) -> str:
+    if host == "localhost":
+        return host
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError("give an address such as 127.0.0.1 or 0.0.0.0, or localhost") from None
+    return host
+
+
+class WebSettings(_Section):
+    """The pages, the interface for programs, and what screens connect to."""
+
+    host: Annotated[str, AfterValidator(_address)] = Field(
+        default="127.0.0.1", description="Address to listen on."
+    )
+    port: int = Field(default=8800, ge=0, le=65535, description="Port; 0 takes any free one.")
+    certificate: LocalPath | None = Field(
+        default=None, description="Certificate chain in PEM, for TLS."
+    )
+    key: LocalPath | None = Field(default=None, description="Its private key in PEM.")
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names under which browsers may come; empty takes any on an outside address.",
+    )
+    connections: int = Field(
+        default=2000, ge=16, le=20000, description="Connections at once; beyond it 503."
+    )
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: give both, or neither")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is served over TLS."""
+        return self.certificate is not None
+
+
+class UrgentCaps(_Section):
+    """How many urgent messages a number may get."""
+
+    hour: int = Field(default=3, ge=1, le=100, description="Messages in an hour.")
+    day: int = Field(default=6, ge=1, le=100, description="Messages in 24 hours.")
+
+
+class BulkCap(_Section):
+    """How many bulk messages a number may get."""
+
+    day: int = Field(default=1, ge=0, le=20, description="Messages in 24 hours.")
+
+
+class NumberCaps(_Section):
+    """Limits for one phone number, so that a warning does not become a nuisance."""
+
+    urgent: UrgentCaps = Field(default_factory=UrgentCaps, description="The urgent lane.")
+    bulk: BulkCap = Field(default_factory=BulkCap, description="The bulk lane.")
+
+
+_CHINA = "Asia/Shanghai"
+
+
+def _find_zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        if name == _CHINA:  # a machine without zone data; China has kept this offset since 1991
+            return timezone(timedelta(hours=8), name)
+        raise ValueError(f"no such time zone; write {_CHINA}") from None
+
+
+def _zone(name: str) -> str:
+    _find_zone(name)
+    return name
+
+
+class QuietHours(_Section):
+    """When bulk does not go out; from `start` to `end`, over midnight where end is earlier."""
+
+    enabled: bool = Field(default=True, description="Whether quiet hours are kept.")
+    start: time = Field(default=time(21, 0), description="First minute of the quiet.")
+    end: time = Field(default=time(8, 0), description="First minute after it.")
+    zone: Annotated[str, AfterValidator(_zone)] = Field(
+        default=_CHINA, description="Time zone of the two."
+    )
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.enabled and self.start == self.end:
+            raise ValueError("start and end are the same: bulk would never go out, or always")
+        return self
+
+    @property
+    def tzinfo(self) -> tzinfo:
+        """The zone as an object."""
+        return _find_zone(self.zone)
+
+
+def _seconds(value: object) -> object:
+    return timedelta(seconds=value) if isinstance(value, int | float) else value
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+"""A length of time; a bare number is seconds."""
+
+
+class LimitSettings(_Section):
+    """How fast, how often, how long."""
+
+    unknown_wait: Seconds = Field(
+        default=timedelta(seconds=60),
+        ge=timedelta(seconds=1),
+        le=timedelta(hours=1),
+        description="Seconds that an unanswered urgent part waits before the policy decides.",
+    )
+    urgent_window: int = Field(
+        default=10, ge=1, le=1440, description="Minutes after which an urgent warning is worthless."
+    )
+    bulk_window: int = Field(
+        default=24, ge=1, le=720, description="Hours after which a bulk message is worthless."
+    )
+    per_number: NumberCaps = Field(default_factory=NumberCaps, description="For one number.")
+    quiet_hours: QuietHours = Field(default_factory=QuietHours, description="Quiet hours of bulk.")
+
+
+class LogSettings(_Section):
+    """Where the log goes and how much it says."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is written."
+    )
+    format: Literal["json", "text"] = Field(
+        default="json", description="json for machines, text for a person at a terminal."
+    )
+    file: LocalPath | None = Field(default=None, description="A file; without it standard error.")
+
+
+class FileSections(_Section):
+    """The sections of the file other than its channels."""
+
+    store: StoreSettings
+    identity: IdentitySettings = Field(default_factory=IdentitySettings)
+    drill: DrillSettings = Field(default_factory=DrillSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """One `[[channel]]` table, validated by its adapter's own `Config`.
+
+    Attributes:
+        name: The channel's name.
+        adapter: The adapter's entry point, such as `sms.cmpp`.
+        factory: The adapter's class.
+        config: Its settings, secrets resolved.
+    """
+
+    name: str
+    adapter: str
+    factory: AdapterFactory
+    config: ChannelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole file.
+
+    Attributes:
+        path: The file, absolute.
+        store: `[store]`.
+        identity: `[identity]`.
+        drill: `[drill]`.
+        web: `[web]`.
+        limits: `[limits]`.
+        log: `[log]`.
+        channels: `[[channel]]`, in the order of the file.
+        digest: SHA-256 of the file, hex; names this configuration on pages and in evidence.
+    """
+
+    path: Path
+    store: StoreSettings
+    identity: IdentitySettings
+    drill: DrillSettings
+    web: WebSettings
+    limits: LimitSettings
+    log: LogSettings
+    channels: tuple[ChannelSettings, ...]
+    digest: str = field(default="", compare=False)
+
+    @property
+    def data_directory(self) -> Path:
+        """Where the store, its lock and the local socket lie."""
+        return self.store.path.parent

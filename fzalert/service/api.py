@@ -1,0 +1,107 @@
+"""What the service can be asked, the same in its own process and over the local socket.
+
+Pages, the interface for programs and the terminal are written against this, so none of them knows
+whether it stands inside the process that owns the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from fzalert.ports import Route
+from fzalert.service.models import ScriptView, StatusView, UserView, WarningView, WarnRequest
+
+if TYPE_CHECKING:
+    from fzalert.access.actors import Actor
+
+__all__ = ["DaemonApi", "ServiceApi"]
+
+
+class ServiceApi(Protocol):
+    """The questions and commands that both sides answer."""
+
+    async def status(self) -> StatusView:
+        """How the process, its channels and its counters are now."""
+        ...
+
+    async def warn_request(self, request: WarnRequest, by: Actor) -> WarningView:
+        """Take one warning; it is on disk when this returns.
+
+        Raises:
+            InputError: A script, target, value or key is wrong; see its subclasses.
+            AccessDenied: The actor may not warn.
+            StoreError: It could not be put on disk, so it was not taken.
+        """
+        ...
+
+    async def warning(self, id: str, wait: float = 0) -> WarningView | None:
+        """Return one warning, or None where there is none.
+
+        Args:
+            id: The warning's id.
+            wait: Seconds to wait at most until the fate of each message is final.
+        """
+        ...
+
+    async def recent(self, limit: int, after: str = "") -> list[WarningView]:
+        """Return warnings, the newest first; `after` is the id that the page before ended with."""
+        ...
+
+    async def scripts(self) -> list[ScriptView]:
+        """Return the library with each script's approval."""
+        ...
+
+    async def approve(self, script_key: str, *, author: Actor, approver: Actor) -> ScriptView:
+        """Approve a script for real channels.
+
+        Raises:
+            UnknownScript: No such script.
+            AccessDenied: One of the two may not, or they are the same person.
+        """
+        ...
+
+    async def users(self) -> list[UserView]:
+        """Return every user and machine that may come in."""
+        ...
+
+    async def add_user(self, name: str, roles: list[str]) -> str:
+        """Add a user; the returned token is shown this once and kept nowhere."""
+        ...
+
+    async def disable_user(self, name: str) -> None:
+        """Close a user's access at once."""
+        ...
+
+    async def authenticate(self, token: str) -> Actor:
+        """Tell who holds a token.
+
+        Raises:
+            AccessDenied: Nobody does, or access was closed.
+        """
+        ...
+
+    async def changed(self, seq: int, timeout: float) -> int:  # noqa: ASYNC109  one wait of many
+        """Wait until something was committed after `seq`; return the newest sequence.
+
+        Args:
+            seq: The newest sequence that the caller has seen; 0 at first.
+            timeout: Seconds after which the wait ends with nothing new.
+        """
+        ...
+
+    async def withdraw(self, id: str, by: Actor) -> None:
+        """Take a warning back where it still waits or is still shown."""
+        ...
+
+
+class DaemonApi(ServiceApi, Protocol):
+    """What only the process that owns the store can do."""
+
+    def routes(self) -> Mapping[str, Sequence[Route]]:
+        """Routes that the open channels bring, by the channel's name."""
+        ...
+
+    def set_web(self, url: str) -> None:
+        """Learn the address under which the pages can be reached; empty where they are closed."""
+        ...
