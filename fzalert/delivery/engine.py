@@ -1,0 +1,357 @@
+"""The engine: every channel's slots, started after recovery, stopped in order.
+
+It starts nothing before the flight recorders have been read and what they say is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import structlog
+
+from fzalert.background import Background
+from fzalert.clock import Clock
+from fzalert.delivery.policy import Channel, Limits
+from fzalert.delivery.recorder import Recorder, boot_id
+from fzalert.delivery.slot import LANES, Slot, recovered_rows
+from fzalert.errors import LeaseLost, StoreError
+from fzalert.messages import Lane, RenditionKind, TargetKind
+from fzalert.ports import (
+    Adapter,
+    Capabilities,
+    Health,
+    HealthState,
+    KeepsState,
+    Mounted,
+    Route,
+)
+from fzalert.store import Claimed, Lease, Store, TickInput, TickOutput
+
+log = structlog.get_logger("fzalert.delivery")
+
+LEASE_TTL = 10.0
+OPEN_WITHIN = 5.0
+DRAIN_WITHIN = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSpec:
+    """One configured channel.
+
+    Attributes:
+        name: Its name.
+        adapter: The adapter's entry point, for people.
+        make: Makes the adapter of a slot; called again after a crash.
+        connections: How many slots it has.
+    """
+
+    name: str
+    adapter: str
+    make: Callable[[int, Background], Adapter]
+    connections: int = 1
+
+
+@dataclass(slots=True)
+class ChannelState:
+    """A channel at run time.
+
+    Attributes:
+        spec: Its configuration.
+        capabilities: Of its first slot.
+        policy: What the policy must know.
+        slots: Those that run.
+    """
+
+    spec: ChannelSpec
+    capabilities: Capabilities
+    policy: Channel
+    slots: list[Slot] = field(default_factory=list)
+    crash: str = ""
+
+    def serves(self, kind: TargetKind, address: str) -> bool:
+        """Whether it may carry something to a target."""
+        caps = self.capabilities
+        return kind in caps.kinds and (caps.addresses is None or address in caps.addresses)
+
+
+class Engine:
+    """Runs every channel over one store.
+
+    Args:
+        store: Open.
+        folder: Where recorders live.
+        specs: The channels, in order of preference.
+        limits: Figures.
+        clock: Reader of time.
+        rng: Source of jitter.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        specs: Sequence[ChannelSpec],
+        limits: Limits,
+        clock: Clock,
+        rng: Random,
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._specs = specs
+        self._limits = limits
+        self._clock = clock
+        self._rng = rng
+        self._background = Background(self._crashed, close_within=timedelta(seconds=5))
+        self.channels: dict[str, ChannelState] = {}
+        self._changed = asyncio.Event()
+        self.changes = 0
+        self._lives: list[asyncio.Task[None]] = []
+
+    # -- life ------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Recover every slot, then start every channel; returns when they are usable or late."""
+        for spec in self._specs:
+            adapter = spec.make(0, self._background)
+            caps = adapter.capabilities
+            self.channels[spec.name] = ChannelState(
+                spec,
+                caps,
+                Channel(
+                    spec.name,
+                    reports=bool(caps.reports),
+                    keeps_state=isinstance(adapter, KeepsState) and adapter.keeps_state,
+                    idempotent_key=caps.idempotent_key,
+                ),
+            )
+        for state in self.channels.values():
+            fallback = self._fallback(state)
+            if fallback:
+                state.policy = Channel(
+                    state.policy.name,
+                    state.policy.reports,
+                    state.policy.keeps_state,
+                    state.policy.idempotent_key,
+                    fallback,
+                )
+        boot = boot_id()
+        for state in self.channels.values():
+            for number in range(state.spec.connections):
+                state.slots.append(await self._recover(state, number, boot))
+        opened: list[asyncio.Event] = []
+        for state in self.channels.values():
+            for slot in state.slots:
+                usable = asyncio.Event()
+                opened.append(usable)
+                self._start(state, slot, usable)
+        try:
+            async with asyncio.timeout(OPEN_WITHIN):
+                for usable in opened:
+                    await usable.wait()
+        except TimeoutError:
+            log.info("engine.opened_late", channels=sorted(self.channels))
+
+    def _fallback(self, state: ChannelState) -> str:
+        """The next channel that takes the very same rendition for the same kinds of target."""
+        names = list(self.channels)
+        for name in names[names.index(state.spec.name) + 1 :]:
+            other = self.channels[name].capabilities
+            mine = state.capabilities
+            if (
+                other.kinds >= mine.kinds
+                and other.rendition is mine.rendition
+                and other.text == mine.text
+                and other.addresses is None
+                and mine.addresses is None
+                and mine.rendition is RenditionKind.SMS
+            ):
+                return name
+        return ""
+
+    async def _recover(self, state: ChannelState, number: int, boot: str) -> Slot:
+        name = state.spec.name
+        lease = await self._store.acquire(
+            name, number, f"{os.uname().nodename}:{os.getpid()}", LEASE_TTL
+        )
+        if lease is None:
+            raise LeaseLost(f"Channel {name}, connection {number}, is held by another owner.")
+        recorder = Recorder(self._folder / f"{name}-{number}.recorder", boot)
+        parts = await self._store.recover(lease)
+        rows = recovered_rows(
+            [(part.submission, part.flags) for part in parts],
+            recorder,
+            state.policy,
+            self._limits,
+            self._clock.millis(),
+            self._rng,
+        )
+        if rows:
+            await self._store.tick(lease, TickInput(results=rows))
+            words: dict[str, int] = {}
+            for row in rows:
+                words[row.word] = words.get(row.word, 0) + 1
+            log.info("engine.recovered", channel=name, slot=number, **words)
+        recorder.reset(lease.epoch)
+        return self._make_slot(state, lease, number, recorder)
+
+    def _make_slot(
+        self, state: ChannelState, lease: Lease, number: int, recorder: Recorder
+    ) -> Slot:
+        adapter = state.spec.make(number, self._background)
+        return Slot(
+            lease,
+            adapter,
+            state.policy,
+            self._store,
+            recorder,
+            self._limits,
+            self._clock,
+            self._rng,
+            self._on_tick,
+            lambda other: self.poke([other]),
+        )
+
+    def _start(self, state: ChannelState, slot: Slot, usable: asyncio.Event) -> None:
+        name = f"{slot.lease.channel}.{slot.lease.slot}"
+
+        lives = 0
+
+        async def life() -> None:
+            nonlocal lives
+            lives += 1
+            if lives > 1:  # after a crash: the adapter is made afresh
+                slot.adapter = state.spec.make(slot.lease.slot, self._background)
+                await slot.reclaim()
+            try:
+                async with slot.adapter:
+                    slot.open_now = True
+                    usable.set()
+                    slot.poke()
+                    await self._run(slot, name)
+            finally:
+                slot.open_now = False
+
+        self._lives.append(self._background.keep(name, life))
+
+    async def _run(self, slot: Slot, name: str) -> None:
+        # This task is the engine's own, so a group may cancel it: no caller runs inside.
+        async with asyncio.TaskGroup() as group:
+            others = [
+                group.create_task(slot.run_lane(lane), name=f"{name}.{lane}") for lane in LANES
+            ]
+            others.append(group.create_task(slot.run_inbound(), name=f"{name}.inbound"))
+            await slot.run_ticks()
+            for task in others:
+                task.cancel()
+
+    def _crashed(self, name: str, error: Exception) -> timedelta:
+        channel = name.split(".", 1)[0]
+        inner: BaseException = error
+        while isinstance(inner, BaseExceptionGroup):
+            inner = inner.exceptions[0]
+        state = self.channels.get(channel)
+        if state is not None:
+            state.crash = f"{type(inner).__name__}: {inner}"
+        log.error(
+            "channel.crashed",
+            channel=channel,
+            work=name,
+            error=type(inner).__name__,
+            detail=str(inner),
+        )
+        if isinstance(inner, LeaseLost):
+            return timedelta(days=1)
+        return timedelta(seconds=1)
+
+    async def close(self) -> None:
+        """Drain: hand over nothing more, wait for answers, write them, close the lines."""
+        slots = [slot for state in self.channels.values() for slot in state.slots]
+        for slot in slots:
+            slot.drain()
+        try:
+            async with asyncio.timeout(DRAIN_WITHIN):
+                while any(slot.open_now and not slot.drained for slot in slots):
+                    await self.changed(self.changes, 0.05)
+        except TimeoutError:
+            log.warning("engine.drain_late", out=sum(slot.in_flight for slot in slots))
+        try:
+            await self._background.close()
+        finally:
+            for slot in slots:
+                await slot.last_tick()
+                try:
+                    await self._store.release(slot.lease)
+                except StoreError as error:
+                    log.warning("lease.not_released", channel=slot.lease.channel, code=error.code)
+                slot.recorder.close()
+
+    # -- in and out ------------------------------------------------------------------------
+
+    def lease_for(self, channel: str) -> Lease | None:
+        """The lease that may claim an urgent part in its own commit; None where it must queue."""
+        usable = [
+            slot
+            for slot in self.channels[channel].slots
+            if slot.open_now and slot.ready(Lane.URGENT) < slot.capabilities.window
+        ]
+        if not usable:
+            return None
+        return min(usable, key=lambda slot: slot.ready(Lane.URGENT) + slot.in_flight).lease
+
+    def hand_over(self, claimed: Iterable[Claimed]) -> None:
+        """Give parts that a commit claimed to their slots."""
+        for one in claimed:
+            self.channels[one.channel].slots[one.slot].give([one])
+
+    def poke(self, channels: Iterable[str]) -> None:
+        """Tell channels that their queues have something new."""
+        for name in channels:
+            for slot in self.channels[name].slots:
+                slot.poke()
+
+    def _on_tick(self, output: TickOutput) -> None:
+        if output.touched:
+            self.note_change()
+
+    def note_change(self) -> None:
+        """Wake everyone who waits for a fate."""
+        self.changes += 1
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def changed(self, seen: int, timeout: float) -> int:  # noqa: ASYNC109  a wait, by name
+        """Wait until `changes` differs from `seen`, or the time is over; returns `changes`."""
+        if self.changes != seen:
+            return self.changes
+        try:
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
+        except TimeoutError:
+            pass  # the caller asked for a wait with an end
+        return self.changes
+
+    def routes(self) -> Mapping[str, Sequence[Route]]:
+        """What mounted adapters bring, by channel."""
+        found: dict[str, Sequence[Route]] = {}
+        for name, state in self.channels.items():
+            for slot in state.slots[:1]:
+                if isinstance(slot.adapter, Mounted):
+                    found[name] = slot.adapter.routes()
+        return found
+
+    async def health(self, channel: str) -> Health:
+        """A channel's health: the worst of its slots, a crash first."""
+        state = self.channels[channel]
+        if state.crash and not any(slot.open_now for slot in state.slots):
+            return Health(HealthState.DOWN, state.crash)
+        found = [await slot.adapter.health() for slot in state.slots if slot.open_now]
+        if not found:
+            return Health(HealthState.UNKNOWN, "正在打开 / opening")
+        order = [HealthState.DOWN, HealthState.SLOW, HealthState.UNKNOWN, HealthState.UP]
+        return min(found, key=lambda health: order.index(health.state))

@@ -1,0 +1,160 @@
+"""From a decision to messages: route, opt-outs, caps. Pure but for the questions to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fzalert.delivery.engine import ChannelState
+from fzalert.delivery.ids import IdMaker
+from fzalert.errors import UnknownTarget
+from fzalert.messages import Lane, Rendition, SmsText, Target, TargetKind, Warning
+from fzalert.ports import Capabilities
+from fzalert.store import Acceptance, Lease, NewMessage, Store
+
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How often one person may be written to.
+
+    Attributes:
+        urgent_hour: Urgent messages an hour.
+        urgent_day: Urgent messages a day.
+        bulk_day: Bulk messages a day.
+    """
+
+    urgent_hour: int = 3
+    urgent_day: int = 6
+    bulk_day: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Ready to commit.
+
+    Attributes:
+        acceptance: What the store takes.
+        channels: Channels with something in their queue afterwards.
+    """
+
+    acceptance: Acceptance
+    channels: frozenset[str]
+
+
+def channel_for(target: Target, channels: Mapping[str, ChannelState]) -> ChannelState:
+    """The first configured channel that serves a target.
+
+    Raises:
+        UnknownTarget: None does; the text names what there is.
+    """
+    for state in channels.values():
+        if state.serves(target.kind, target.address):
+            return state
+    known = sorted(
+        {
+            address
+            for state in channels.values()
+            if target.kind in state.capabilities.kinds
+            for address in state.capabilities.addresses or ()
+        }
+    )
+    if known:
+        hint = f"Known for {target.kind}: {', '.join(known)}."
+    else:
+        kinds = sorted({str(k) for s in channels.values() for k in s.capabilities.kinds})
+        hint = (
+            f"No channel serves {target.kind}; the configured ones serve "
+            f"{', '.join(kinds) or 'nothing'}. Add a [[channel]] to fzalert.toml."
+        )
+    raise UnknownTarget(f"Nothing delivers to {target}.", hint=hint, field="to")
+
+
+async def prepare(
+    warning: Warning,
+    key_hash: bytes,
+    channels: Mapping[str, ChannelState],
+    render: Callable[[Target, Capabilities], Rendition],
+    store: Store,
+    ids: IdMaker,
+    caps: Caps,
+    lease_for: Callable[[str], Lease | None],
+    *,
+    new: bool = True,
+) -> Prepared:
+    """Route every target, render each text once, and leave out whom it may not reach.
+
+    Args:
+        warning: The decision.
+        key_hash: What its idempotency key stands for.
+        channels: The engine's channels.
+        render: Renders for one target on one channel; called once for each channel and kind.
+        store: Asked for opt-outs and past contacts.
+        ids: Gives message ids.
+        caps: Limits per person.
+        lease_for: Which lease may claim at once; used for the urgent lane only.
+        new: False for a further batch of a stored warning.
+
+    Raises:
+        UnknownTarget: No channel serves a target.
+        InputError: A text does not fit or a value is wrong; nothing is accepted.
+    """
+    routed = [(target, channel_for(target, channels)) for target in warning.targets]
+    bodies: list[Rendition] = []
+    body_of: dict[tuple[str, TargetKind], int] = {}
+    for target, state in routed:
+        where = (state.spec.name, target.kind)
+        if where not in body_of:
+            rendition = render(target, state.capabilities)
+            if rendition not in bodies:
+                bodies.append(rendition)
+            body_of[where] = bodies.index(rendition)
+    refused = await _refused(
+        [target for target, _ in routed], warning.lane, store, caps, warning.not_before
+    )
+    messages: list[NewMessage] = []
+    poked: set[str] = set()
+    for id_, (target, state) in zip(ids.take(len(routed)), routed, strict=True):
+        name = state.spec.name
+        number = body_of[name, target.kind]
+        body = bodies[number]
+        lease = None
+        if warning.lane is Lane.URGENT and target not in refused:
+            lease = lease_for(name)
+        if lease is None:
+            poked.add(name)
+        messages.append(
+            NewMessage(
+                id_,
+                name,
+                target,
+                number,
+                len(body.parts) if isinstance(body, SmsText) else 1,
+                warning.not_before,
+                lease,
+                refused.get(target, ""),
+            )
+        )
+    return Prepared(Acceptance(warning, key_hash, tuple(bodies), messages, new), frozenset(poked))
+
+
+async def _refused(
+    targets: Sequence[Target], lane: Lane, store: Store, caps: Caps, now: int
+) -> dict[Target, str]:
+    people = [target for target in targets if target.is_personal]
+    if not people:
+        return {}
+    refused: dict[Target, str] = {}
+    if lane is Lane.URGENT:
+        # An opt-out never silences an urgent warning to a person who is being defrauded now.
+        checks = [(HOUR_MS, caps.urgent_hour, "hour"), (24 * HOUR_MS, caps.urgent_day, "day")]
+    else:
+        refused.update(await store.suppressed(people))
+        checks = [(24 * HOUR_MS, caps.bulk_day, "day")]
+    for span, most, word in checks:
+        found = await store.contacts(people, lane, now - span)
+        for target, number in found.items():
+            if number >= most:
+                refused.setdefault(target, f"{number} {lane} messages this {word} already")
+    return refused

@@ -1,0 +1,174 @@
+"""The object that `fzalert.open()` gives: the same whether it owns the store or speaks to a daemon.
+
+A call that is wrong raises at once. Everything else that can go wrong (a channel down, a full
+disk, a daemon that stopped) is an outcome: no failure of ours becomes the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Literal
+
+from fzalert.access.actors import Actor
+
+from fzalert.errors import InputError, NotConnected, StoreError
+from fzalert.messages import Lane, Target
+from fzalert.service.api import ServiceApi
+from fzalert.service.handle import WarningHandle, WarningOutcome
+from fzalert.service.models import (
+    OutcomeView,
+    ScriptView,
+    StatusView,
+    WarningView,
+    WarnRequest,
+)
+
+__all__ = ["Fzalert", "WarningHandle", "WarningOutcome"]
+
+ACCEPT_WITHIN = 5.0
+
+
+class Fzalert:
+    """Warns people, and tells what became of it.
+
+    Made by `fzalert.open()`; usable from one event loop.
+
+    Args:
+        api: The service in this process, or the client of another's.
+        by: Who acts where a call names nobody: the operating system's user of this process.
+        owns_store: Whether this process owns the store.
+    """
+
+    def __init__(self, api: ServiceApi, by: Actor, *, owns_store: bool) -> None:
+        self._api = api
+        self._by = by
+        self.owns_store = owns_store
+
+    @property
+    def api(self) -> ServiceApi:
+        """Everything else that can be asked, such as users and approvals."""
+        return self._api
+
+    async def warn(
+        self,
+        script: str,
+        *,
+        to: Sequence[Target] | Target,
+        audience: str = "general",
+        language: str = "zh",
+        values: Mapping[str, str | int] | None = None,
+        lane: Lane | Literal["urgent", "bulk"] = Lane.URGENT,
+        expires_in: timedelta | None = None,
+        key: str = "",
+        by: Actor | None = None,
+    ) -> WarningHandle:
+        """Warn somebody, now.
+
+        It returns as soon as the warning is on disk; delivery goes on beside the caller.
+
+        Args:
+            script: Id of the script, such as `impersonating-police`.
+            to: Whom: `fzalert.phone(…)`, `fzalert.display(…)`, `fzalert.speaker(…)`, …
+            audience: Audience of the script; `elderly` takes its elderly variants.
+            language: `zh` or `en`.
+            values: Values of the script's variables.
+            lane: `urgent` overtakes everything; `bulk` keeps quiet hours and caps.
+            expires_in: Worthless afterwards; by default ten minutes for urgent, a day for bulk.
+            key: Your idempotency key: the same key again gives the same warning, never a second.
+            by: Who decided; by default this process's own user.
+
+        Raises:
+            InputError: The call is wrong: a script, target, value, window or key. Its subclasses
+                tell which, `field` names it, and the text says what to do.
+            AccessDenied: The actor may not warn.
+        """
+        targets = [to] if isinstance(to, Target) else list(to)
+        if not targets:
+            raise InputError(
+                "A warning needs a target.", hint="Give at least one in `to`.", field="to"
+            )
+        if expires_in is not None and expires_in <= timedelta(0):
+            raise InputError(
+                f"The window of {expires_in} is over before it begins.",
+                hint="Give a positive expires_in, or leave it out.",
+                field="expires_in",
+            )
+        request = WarnRequest(
+            script=script,
+            to=[f"{target.kind}:{target.address}" for target in targets],
+            audience=audience,
+            language=language,
+            values=dict(values or {}),
+            lane="urgent" if Lane(lane) is Lane.URGENT else "bulk",
+            expires_in=expires_in.total_seconds() if expires_in else None,
+            key=key,
+        )
+        try:
+            async with asyncio.timeout(ACCEPT_WITHIN):
+                view = await self._api.warn_request(request, by or self._by)
+        except (StoreError, NotConnected) as error:
+            view = _not_accepted(request, targets, "failed", error.code, str(error))
+        except TimeoutError:
+            view = _not_accepted(
+                request,
+                targets,
+                "unknown",
+                "accept-timeout",
+                f"not known to be on disk within {ACCEPT_WITHIN:.0f} s; the same key asks again",
+            )
+        return WarningHandle(self._api, view)
+
+    async def status(self) -> StatusView:
+        """How the process that delivers, its channels and its counters are now."""
+        return await self._api.status()
+
+    async def scripts(self) -> list[ScriptView]:
+        """The library, with each script's approval."""
+        return await self._api.scripts()
+
+    async def approve(self, script_key: str, *, author: Actor, approver: Actor) -> ScriptView:
+        """Approve a script for real channels; two different persons.
+
+        Raises:
+            UnknownScript: No such script.
+            AccessDenied: One of the two may not, or they are one person.
+        """
+        return await self._api.approve(script_key, author=author, approver=approver)
+
+    async def actor(self, token: str) -> Actor:
+        """The actor behind a user's token.
+
+        Raises:
+            AccessDenied: Nobody has that token.
+        """
+        return await self._api.authenticate(token)
+
+
+def _not_accepted(
+    request: WarnRequest, targets: Sequence[Target], state: str, code: str, detail: str
+) -> WarningView:
+    return WarningView(
+        id="",
+        script=request.script,
+        language=request.language,
+        lane=request.lane,
+        accepted_at="",
+        not_after="",
+        key=request.key,
+        state=state,
+        targets=[
+            OutcomeView(
+                message="",
+                target=str(target),
+                channel="",
+                state=state,
+                proof="none",
+                word="not-accepted",
+                code=code,
+                detail=detail,
+            )
+            for target in targets
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Numbered schema files, applied in order, forward only; each is recorded with its SHA-256."""

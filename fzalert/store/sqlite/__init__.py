@@ -1,0 +1,5 @@
+"""The embedded store: SQLite in WAL mode, `synchronous=FULL`, one writer thread."""
+
+from fzalert.store.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

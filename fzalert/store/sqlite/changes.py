@@ -1,0 +1,307 @@
+"""One change set, written inside a transaction that the writer opened."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+from fzalert.errors import DuplicateKey, StoreError
+from fzalert.evidence import START, Head, append
+from fzalert.messages import Lane, Rendition
+from fzalert.ports import Submission
+from fzalert.store.port import (
+    Acceptance,
+    Accepted,
+    AudienceRow,
+    ChangeSet,
+    Claimed,
+    Committed,
+    EvidenceEntry,
+    Flag,
+    NewMessage,
+    PartState,
+    Vault,
+)
+from fzalert.store.sqlite.rows import (
+    LANE_CODE,
+    Moves,
+    body_id,
+    channel_id,
+    count,
+    index_of,
+    seal_recipient,
+    seal_target,
+)
+
+BEIJING = timezone(timedelta(hours=8))
+
+
+def write_changes(
+    connection: sqlite3.Connection, vault: Vault, changes: ChangeSet, now: int
+) -> Committed:
+    """Write everything of one change set; an exception leaves nothing of it."""
+    _append_events(connection, changes, now)
+    moves: Moves = Moves()
+    accepted = tuple(_accept(connection, vault, item, now, moves) for item in changes.accepts)
+    added = sum(
+        _add_audience(connection, vault, campaign, rows) for campaign, rows in changes.audience
+    )
+    for campaign in changes.campaigns:
+        connection.execute("REPLACE INTO campaign VALUES (?, ?, ?, ?, ?, ?, ?, ?)", campaign)
+    for deadline in changes.deadlines:
+        if deadline.due_at is None:
+            connection.execute(
+                "DELETE FROM deadline WHERE owner = ? AND name = ?", (deadline.owner, deadline.name)
+            )
+        else:
+            connection.execute(
+                "REPLACE INTO deadline VALUES (?, ?, ?, ?)",
+                (deadline.owner, deadline.name, deadline.due_at, deadline.body),
+            )
+    for state in changes.state:
+        if state.value is None:
+            connection.execute(
+                "DELETE FROM state WHERE namespace = ? AND key = ?", (state.namespace, state.key)
+            )
+        else:
+            connection.execute("REPLACE INTO state VALUES (?, ?, ?)", state)
+    for user in changes.users:
+        connection.execute("REPLACE INTO user VALUES (?, ?, ?, ?, ?, ?, ?)", user)
+    for target, reason in changes.suppress:
+        suppress(connection, index_of(vault, target), reason, now)
+    for message in changes.withdraw:
+        _withdraw(connection, message, now, moves)
+    count(connection, moves)
+    for entry in changes.evidence:
+        append_evidence(connection, entry, now)
+    seq: int = connection.execute("SELECT coalesce(max(seq), 0) FROM feed").fetchone()[0]
+    return Committed(accepted, added, seq)
+
+
+def append_evidence(connection: sqlite3.Connection, entry: EvidenceEntry, now: int) -> None:
+    """Add one record to its chain: sequence, time and hash are given here."""
+    chain = entry.chain
+    at = datetime.fromtimestamp(now / 1000, UTC)
+    if chain == "store":
+        chain = f"store/{at.astimezone(BEIJING):%Y-%m-%d}"
+    last = connection.execute(
+        "SELECT seq, h FROM evidence WHERE chain = ? ORDER BY seq DESC LIMIT 1", (chain,)
+    ).fetchone()
+    head = Head(last[0], last[1]) if last else START
+    record = append(
+        head,
+        {
+            **entry.facts,
+            "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "what": entry.what,
+            "who": entry.who,
+        },
+    )
+    connection.execute(
+        "INSERT INTO evidence VALUES (?, ?, ?, ?, ?)",
+        (chain, record.seq, now, record.body, record.hash),
+    )
+
+
+def suppress(connection: sqlite3.Connection, index: bytes, reason: str, now: int) -> None:
+    """Note that somebody is not to be written to again; the first reason stays."""
+    connection.execute("INSERT OR IGNORE INTO suppression VALUES (?, ?, ?)", (index, reason, now))
+
+
+def _append_events(connection: sqlite3.Connection, changes: ChangeSet, now: int) -> None:
+    if not changes.events:
+        return
+    stream = changes.stream
+    version: int = connection.execute(
+        "SELECT coalesce(max(version), 0) FROM event WHERE stream = ?", (stream,)
+    ).fetchone()[0]
+    if version != changes.expected_version:
+        raise StoreError(
+            f"{stream} is at version {version}, not {changes.expected_version}.",
+            hint="Somebody changed it meanwhile: read it again and decide anew.",
+        )
+    connection.executemany(
+        "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (stream, version + number, now, event.by, event.name, event.body)
+            for number, event in enumerate(changes.events, start=1)
+        ],
+    )
+
+
+def _accept(
+    connection: sqlite3.Connection, vault: Vault, item: Acceptance, now: int, moves: Moves
+) -> Accepted:
+    warning = item.warning
+    if item.new:
+        if warning.key:
+            earlier = connection.execute(
+                "SELECT id, key_hash FROM warning WHERE key = ?", (warning.key,)
+            ).fetchone()
+            if earlier is not None:
+                if not hmac.compare_digest(earlier[1], item.key_hash):
+                    raise DuplicateKey(
+                        f"The key {warning.key!r} was used for another warning.",
+                        hint="Use a new key for a new warning.",
+                        field="key",
+                    )
+                return Accepted(earlier[0], True, ())
+        values = json.dumps(dict(warning.values), ensure_ascii=False, sort_keys=True)
+        connection.execute(
+            "INSERT INTO warning VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                warning.id,
+                warning.script,
+                warning.language,
+                LANE_CODE[warning.lane],
+                warning.not_before,
+                warning.not_after,
+                warning.key,
+                item.key_hash,
+                warning.by,
+                int(warning.drill),
+                now,
+                vault.encrypt("warning.vals", str(warning.id), values.encode()),
+            ),
+        )
+    bodies = [body_id(connection, body) for body in item.bodies]
+    claimed = _insert_messages(connection, vault, item, bodies, now, moves)
+    return Accepted(warning.id, False, claimed)
+
+
+def _insert_messages(
+    connection: sqlite3.Connection,
+    vault: Vault,
+    item: Acceptance,
+    bodies: list[int],
+    now: int,
+    moves: Moves,
+) -> tuple[Claimed, ...]:
+    warning = item.warning
+    lane = LANE_CODE[warning.lane]
+    channels: dict[str, int] = {}
+    messages: list[tuple[object, ...]] = []
+    queued: list[tuple[object, ...]] = []
+    flights: list[tuple[object, ...]] = []
+    contacts: list[tuple[object, ...]] = []
+    claimed: list[Claimed] = []
+    for new in item.messages:
+        channel = channels.get(new.channel)
+        if channel is None:
+            channel = channels[new.channel] = channel_id(connection, new.channel)
+        index = index_of(vault, new.target)
+        messages.append(
+            (
+                new.id,
+                warning.id,
+                channel,
+                lane,
+                seal_target(vault, new.id, new.target),
+                index,
+                bodies[new.body],
+                warning.not_after,
+                new.parts,
+            )
+        )
+        if new.refused:
+            state = PartState.SUPPRESSED
+            flights += [
+                (new.id, part, channel, 0, 0, lane, now, state, "suppressed", new.refused, now)
+                for part in range(new.parts)
+            ]
+        elif new.claim is not None:
+            state = PartState.CLAIMED
+            lease = new.claim
+            flights += [
+                (new.id, part, channel, lease.slot, lease.epoch, lane, now, state, "", "", now)
+                for part in range(new.parts)
+            ]
+            claimed += _handed_over(new, item.bodies[new.body], warning.lane, warning.not_after)
+        else:
+            state = PartState.QUEUED
+            queued += [(channel, lane, new.due_at, new.id, part, 1) for part in range(new.parts)]
+        moves[channel, lane, state] += new.parts
+        if not new.refused:
+            contacts.append((index, lane, now // 3_600_000))
+    connection.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", messages)
+    connection.executemany(
+        "INSERT INTO queue (channel, lane, due_at, id, part, attempt) VALUES (?, ?, ?, ?, ?, ?)",
+        queued,
+    )
+    connection.executemany(
+        "INSERT INTO flight (id, part, channel, slot, epoch, lane, attempt, claimed_at, state,"
+        " word, detail, changed_at) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
+        flights,
+    )
+    connection.executemany(
+        "INSERT INTO contact VALUES (?, ?, ?, 1)"
+        " ON CONFLICT (target_index, lane, hour) DO UPDATE SET n = n + 1",
+        contacts,
+    )
+    return tuple(claimed)
+
+
+def _handed_over(
+    new: NewMessage, rendition: Rendition, lane: Lane, not_after: int
+) -> list[Claimed]:
+    lease = new.claim
+    assert lease is not None  # noqa: S101  only called for claimed messages
+    return [
+        Claimed(
+            Submission(new.id, part, lane, new.target, rendition, not_after),
+            new.channel,
+            lease.slot,
+            Flag.NONE,
+        )
+        for part in range(new.parts)
+    ]
+
+
+def _add_audience(
+    connection: sqlite3.Connection, vault: Vault, campaign: int, rows: Sequence[AudienceRow]
+) -> int:
+    before = connection.total_changes
+    connection.executemany(
+        "INSERT OR IGNORE INTO audience VALUES (?, ?, ?, ?, ?)",
+        [
+            (
+                campaign,
+                row.row,
+                seal_recipient(vault, campaign, row.row, row.target),
+                index_of(vault, row.target),
+                row.tags,
+            )
+            for row in rows
+        ],
+    )
+    return connection.total_changes - before
+
+
+def _withdraw(connection: sqlite3.Connection, message: int, now: int, moves: Moves) -> None:
+    found = connection.execute(
+        "SELECT channel, lane FROM message WHERE id = ?", (message,)
+    ).fetchone()
+    if found is None:
+        return
+    channel, lane = found
+    parts = connection.execute(
+        "DELETE FROM queue WHERE channel = ? AND lane = ? AND id = ? RETURNING part",
+        (channel, lane, message),
+    ).fetchall()
+    for (part,) in parts:
+        # A pending resend keeps its fate, unknown; only the second attempt is taken back.
+        pending = connection.execute(
+            "UPDATE flight SET resend_due = NULL WHERE id = ? AND part = ?", (message, part)
+        ).rowcount
+        if pending:
+            continue
+        connection.execute(
+            "INSERT INTO flight (id, part, channel, slot, epoch, lane, attempt, claimed_at, state,"
+            " word, changed_at) VALUES (?, ?, ?, 0, 0, ?, 1, ?, ?, 'withdrawn', ?)",
+            (message, part, channel, lane, now, PartState.WITHDRAWN, now),
+        )
+        moves[channel, lane, PartState.QUEUED] -= 1
+        moves[channel, lane, PartState.WITHDRAWN] += 1

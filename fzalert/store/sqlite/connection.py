@@ -1,0 +1,138 @@
+"""Connections, pragmas, the owner's lock, and SQLite's errors in our words.
+
+Every writing transaction is `BEGIN IMMEDIATE`: a deferred one that turns into a writer gets
+SQLITE_BUSY_SNAPSHOT at once, whatever the busy timeout says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+from fzalert.errors import StoreDamaged, StoreError, StoreFull, StoreInUse
+
+if os.name == "posix":
+    import fcntl
+
+BUSY_TIMEOUT_MS = 5000
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open one connection, to be used by one thread."""
+    connection = sqlite3.connect(
+        f"file:{path}?mode={'ro' if read_only else 'rwc'}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    if not read_only:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA cache_size=-32768")
+    return connection
+
+
+def in_our_words(error: sqlite3.Error, path: Path) -> StoreError:
+    """Translate SQLite's error; the caller raises it from the original."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY} or (
+        code == sqlite3.SQLITE_CANTOPEN
+    ):
+        return StoreFull(
+            f"The store {path.name} cannot write ({name}).",
+            hint="Free space or make the disk writable; what was accepted is safe.",
+        )
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return StoreDamaged(
+            f"The store {path.name} is damaged ({name}).",
+            hint="Stop, keep the file, and restore the newest backup.",
+        )
+    return StoreError(f"The store {path.name} refused: {name}: {error}.")
+
+
+class OwnerLock:
+    """The lock file beside the database; the system frees it when the owner dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    def take(self) -> None:
+        """Take the lock.
+
+        Raises:
+            StoreInUse: Another process has it; the text names its process id.
+        """
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if os.name == "posix":
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:  # pragma: no cover  the branch of Windows PCs
+                import msvcrt
+
+                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            owner = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(handle)
+            raise StoreInUse(
+                f"Process {owner} owns the store beside {self._path.name}.",
+                hint="Stop it, or speak to it: the fzalert commands do so by themselves.",
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        self._handle = handle
+
+    def free(self) -> None:
+        """Give the lock back; the file stays, so that no other owner locks a dead inode."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema up to this version, one file at a time, each in its own transaction.
+
+    Raises:
+        StoreError: The database was written by a newer fzalert, or a file was changed.
+    """
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_version ("
+        "number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL)"
+    )
+    done = dict(connection.execute("SELECT number, sha256 FROM schema_version").fetchall())
+    folder = files("fzalert.store") / "migrations"
+    steps = sorted(
+        (entry.name, entry.read_text(encoding="utf-8"))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".sql")
+    )
+    numbers = {int(name.split("_", 1)[0]) for name, _ in steps}
+    if newer := set(done) - numbers:
+        raise StoreError(
+            f"{path.name} has schema {max(newer)}; this version knows {max(numbers)}.",
+            hint="Use the newer fzalert that wrote it.",
+        )
+    for name, text in steps:
+        number = int(name.split("_", 1)[0])
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if number in done:
+            if done[number] != digest:
+                raise StoreError(f"{path.name} was made with another {name}.")
+            continue
+        try:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{text}\n"
+                f"INSERT INTO schema_version VALUES ({number}, '{name}', '{digest}');\nCOMMIT;"
+            )
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

@@ -1,0 +1,148 @@
+"""Small pieces that reading and writing share: codes for words, targets, renditions."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+
+from fzalert.messages import (
+    Lane,
+    OutcomeState,
+    Rendition,
+    Target,
+    TargetKind,
+    decode_rendition,
+    encode_rendition,
+)
+from fzalert.store.port import PartState, Vault
+
+LANE_CODE = {Lane.URGENT: 0, Lane.BULK: 1}
+LANE_OF = {code: lane for lane, code in LANE_CODE.items()}
+
+# How far a word of the channel goes; a report counts only if it goes further than the last one.
+# `delivered` may follow anything and is never left.
+RANK = {
+    "sent": 10,
+    "unknown": 5,
+    "no_report": 20,
+    "expired": 50,
+    "undelivered": 50,
+    "interrupted": 55,
+    "shown": 60,
+    "played": 65,
+    "hidden": 70,
+    "acknowledged": 80,
+    "withdrawn": 75,
+    "delivered": 100,
+}
+REPORT_STATE = {
+    "delivered": PartState.DELIVERED,
+    "shown": PartState.DELIVERED,
+    "hidden": PartState.DELIVERED,
+    "played": PartState.DELIVERED,
+    "acknowledged": PartState.DELIVERED,
+    "undelivered": PartState.FAILED,
+    "interrupted": PartState.FAILED,
+    "expired": PartState.EXPIRED,
+    "withdrawn": PartState.WITHDRAWN,
+    "no_report": PartState.UNKNOWN,
+}
+OUTCOME_OF = {
+    PartState.QUEUED: OutcomeState.OPEN,
+    PartState.CLAIMED: OutcomeState.OPEN,
+    PartState.SENT: OutcomeState.OPEN,
+    PartState.DELIVERED: OutcomeState.DELIVERED,
+    PartState.FAILED: OutcomeState.FAILED,
+    PartState.EXPIRED: OutcomeState.EXPIRED,
+    PartState.UNKNOWN: OutcomeState.UNKNOWN,
+    PartState.SUPPRESSED: OutcomeState.SUPPRESSED,
+    PartState.WITHDRAWN: OutcomeState.WITHDRAWN,
+}
+
+Moves = Counter[tuple[int, int, int]]
+"""How a transaction changes the counters: (channel, lane code, PartState) to a difference."""
+
+_TARGET_COLUMN = "message.target"
+_renditions: dict[bytes, Rendition] = {}
+
+
+def seal_target(vault: Vault, message: int, target: Target) -> bytes:
+    """Encrypt an address for its row."""
+    return vault.encrypt(_TARGET_COLUMN, str(message), f"{target.kind}:{target.address}".encode())
+
+
+def open_target(vault: Vault, message: int, blob: bytes) -> Target:
+    """Decrypt an address of a row."""
+    return _target(vault.decrypt(_TARGET_COLUMN, str(message), blob))
+
+
+def seal_recipient(vault: Vault, campaign: int, row: int, target: Target) -> bytes:
+    """Encrypt an address of an audience."""
+    return vault.encrypt(
+        "audience.target", f"{campaign}/{row}", f"{target.kind}:{target.address}".encode()
+    )
+
+
+def open_recipient(vault: Vault, campaign: int, row: int, blob: bytes) -> Target:
+    """Decrypt an address of an audience."""
+    return _target(vault.decrypt("audience.target", f"{campaign}/{row}", blob))
+
+
+def _target(plain: bytes) -> Target:
+    kind, _, address = plain.decode().partition(":")
+    return Target(TargetKind(kind), address)
+
+
+def index_of(vault: Vault, target: Target) -> bytes:
+    """The blind index of an address."""
+    return vault.blind_index(f"{target.kind}:{target.address}")
+
+
+def channel_id(connection: sqlite3.Connection, name: str) -> int:
+    """The number of a channel, given at its first use."""
+    row = connection.execute("SELECT id FROM channel WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        row = connection.execute(
+            "INSERT INTO channel (name) VALUES (?) RETURNING id", (name,)
+        ).fetchone()
+    number: int = row[0]
+    return number
+
+
+def body_id(connection: sqlite3.Connection, rendition: Rendition) -> int:
+    """The number of a rendition; equal renditions are stored once."""
+    data = encode_rendition(rendition)
+    digest = hashlib.sha256(data).digest()
+    row = connection.execute("SELECT id FROM body WHERE hash = ?", (digest,)).fetchone()
+    if row is None:
+        row = connection.execute(
+            "INSERT INTO body (hash, data) VALUES (?, ?) RETURNING id", (digest, data)
+        ).fetchone()
+    number: int = row[0]
+    return number
+
+
+def rendition_of(digest: bytes, data: bytes) -> Rendition:
+    """Decode a rendition; the decoded ones are kept by their hash, never by their number."""
+    known = _renditions.get(digest)
+    if known is None:
+        if len(_renditions) > 512:
+            _renditions.clear()
+        known = _renditions[digest] = decode_rendition(data)
+    return known
+
+
+def count(connection: sqlite3.Connection, moves: Moves) -> None:
+    """Apply the differences to the counters."""
+    connection.executemany(
+        "INSERT INTO counter (channel, lane, state, n) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (channel, lane, state) DO UPDATE SET n = n + excluded.n",
+        [(*key, n) for key, n in moves.items() if n],
+    )
+
+
+def marks(values: Iterable[object]) -> str:
+    """As many question marks as there are values, for an IN list."""
+    return ",".join("?" for _ in values)

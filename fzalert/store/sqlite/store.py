@@ -1,0 +1,318 @@
+"""The SQLite store: the port over one writer thread and one reader thread."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from typing_extensions import override
+
+from fzalert.clock import Clock
+from fzalert.errors import StoreDamaged
+from fzalert.messages import FeedRow, Lane, Outcome, Target
+from fzalert.store.port import (
+    AudienceRow,
+    CampaignRow,
+    ChangeSet,
+    Committed,
+    CounterRow,
+    Event,
+    EvidenceRow,
+    Lease,
+    OpenPart,
+    Store,
+    TickInput,
+    TickOutput,
+    UserRow,
+    Vault,
+    WarningRow,
+)
+from fzalert.store.sqlite import reading
+from fzalert.store.sqlite.changes import write_changes
+from fzalert.store.sqlite.connection import OwnerLock, connect, in_our_words, migrate
+from fzalert.store.sqlite.rows import channel_id
+from fzalert.store.sqlite.ticking import Tick, open_parts
+from fzalert.store.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+
+class SqliteStore(Store):
+    """One file, one owner.
+
+    Args:
+        path: The database; `<path>.lock` beside it names the owner.
+        clock: For the times of rows.
+        make_vault: Called at open with the wrapped data keys that the store holds, as
+            (id, state, wrapped, created), and a function that keeps a new one; returns the vault.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        make_vault: Callable[
+            [list[tuple[int, str, bytes, int]], Callable[[int, str, bytes, int], None]], Vault
+        ],
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._make_vault = make_vault
+        self._lock = OwnerLock(path.with_name(path.name + ".lock"))
+        self._reader: sqlite3.Connection | None = None
+        self._reading = ThreadPoolExecutor(1, "fzalert-read")
+        self._writer: Writer | None = None
+        self._the_vault: Vault | None = None
+        self.store_id = ""
+
+    # -- life ------------------------------------------------------------------------------
+
+    @override
+    async def open(self) -> None:
+        """Lock, check, migrate, start; see the port."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock.take()
+        try:
+            await asyncio.to_thread(self._open)
+        except BaseException:
+            self._lock.free()
+            raise
+
+    def _open(self) -> None:
+        try:
+            connection = connect(self._path)
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise StoreDamaged(
+                    f"The store {self._path.name} is damaged: {found}.",
+                    hint="Stop, keep the file, and restore the newest backup.",
+                )
+            migrate(connection, self._path)
+            self.store_id = self._identify(connection)
+            keys = connection.execute(
+                "SELECT id, state, wrapped, created FROM data_key ORDER BY id"
+            ).fetchall()
+
+            def keep(number: int, state: str, wrapped: bytes, created: int) -> None:
+                connection.execute(
+                    "REPLACE INTO data_key VALUES (?, ?, ?, ?)", (number, state, wrapped, created)
+                )
+
+            self._the_vault = self._make_vault(keys, keep)
+            self._path.chmod(0o600)
+            self._reader = connect(self._path, read_only=True)
+        except sqlite3.Error as error:
+            raise in_our_words(error, self._path) from error
+        self._writer = Writer(connection, self._path)
+
+    @staticmethod
+    def _identify(connection: sqlite3.Connection) -> str:
+        connection.execute(
+            "INSERT OR IGNORE INTO meta VALUES ('store_id', ?)", (secrets.token_hex(8),)
+        )
+        row = connection.execute("SELECT value FROM meta WHERE key = 'store_id'").fetchone()
+        return str(row[0])
+
+    @override
+    async def close(self) -> None:
+        """Finish what was taken, then unlock; see the port."""
+        if self._writer is not None:
+            await self._writer.stop()
+            self._writer = None
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            await asyncio.get_running_loop().run_in_executor(self._reading, reader.close)
+        self._reading.shutdown(wait=False)
+        self._lock.free()
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions were committed, for benchmarks and the status page."""
+        return self._writer.transactions if self._writer else 0
+
+    @property
+    def vault(self) -> Vault:
+        """The vault of the open store."""
+        if self._the_vault is None:
+            raise RuntimeError("the store is not open")
+        return self._the_vault
+
+    async def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        if self._writer is None:
+            raise RuntimeError("the store is not open")
+        return await self._writer.write(run)
+
+    async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        reader = self._reader
+        if reader is None:
+            raise RuntimeError("the store is not open")
+
+        def work() -> T:
+            try:
+                return run(reader)
+            except sqlite3.Error as error:
+                raise in_our_words(error, self._path) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, work)
+
+    # -- writing ---------------------------------------------------------------------------
+
+    @override
+    async def commit(self, changes: ChangeSet) -> Committed:
+        """Write one change set; see the port."""
+        return await self._write(
+            lambda db: write_changes(db, self.vault, changes, self._clock.millis())
+        )
+
+    @override
+    async def tick(self, lease: Lease, work: TickInput) -> TickOutput:
+        """Move one slot forward; see the port."""
+        return await self._write(
+            lambda db: Tick(db, self.vault, lease, self._clock.millis()).run(work)
+        )
+
+    @override
+    async def recover(self, lease: Lease) -> list[OpenPart]:
+        """Read what the former owner left open; see the port."""
+        return await self._write(lambda db: open_parts(db, self.vault, lease))
+
+    @override
+    async def acquire(self, channel: str, slot: int, owner: str, ttl: float) -> Lease | None:
+        """Take a slot. The lock file proves that no other owner lives, so it is always free."""
+        expires = self._clock.millis() + int(ttl * 1000)
+
+        def run(db: sqlite3.Connection) -> Lease:
+            number = channel_id(db, channel)
+            (epoch,) = db.execute(
+                "INSERT INTO lease (channel, slot, owner, epoch, expires_at) VALUES (?, ?, ?, 1, ?)"
+                " ON CONFLICT (channel, slot) DO UPDATE SET owner = excluded.owner,"
+                " epoch = epoch + 1, expires_at = excluded.expires_at RETURNING epoch",
+                (number, slot, owner, expires),
+            ).fetchone()
+            return Lease(channel, number, slot, owner, epoch)
+
+        return await self._write(run)
+
+    @override
+    async def release(self, lease: Lease) -> None:
+        """Give a slot back; see the port."""
+        await self._write(
+            lambda db: (
+                db.execute(
+                    "UPDATE lease SET expires_at = 0 WHERE channel = ? AND slot = ? AND epoch = ?",
+                    (lease.channel_id, lease.slot, lease.epoch),
+                ).rowcount
+            )
+        )
+
+    # -- reading ---------------------------------------------------------------------------
+
+    @override
+    async def outcomes(self, warning: int) -> list[Outcome]:
+        """Read the fates of a warning; see the port."""
+        return await self._read(
+            lambda db: reading.outcomes(db, self.vault, "m.warning = ?", (warning,))
+        )
+
+    @override
+    async def outcome(self, message: int) -> Outcome | None:
+        """Read the fate of one message; see the port."""
+        found = await self._read(
+            lambda db: reading.outcomes(db, self.vault, "m.id = ?", (message,))
+        )
+        return found[0] if found else None
+
+    @override
+    async def warning(self, warning: int) -> WarningRow | None:
+        """Read one warning; see the port."""
+        found = await self._read(lambda db: reading.warning_rows(db, "id = ?", (warning,)))
+        return found[0] if found else None
+
+    @override
+    async def warnings(self, limit: int, before: int | None = None) -> list[WarningRow]:
+        """Read warnings, newest first; see the port."""
+        return await self._read(
+            lambda db: reading.warning_rows(
+                db, "id < ? ORDER BY id DESC LIMIT ?", (before or 2**63 - 1, limit)
+            )
+        )
+
+    @override
+    async def feed(self, after: int, limit: int) -> list[FeedRow]:
+        """Read the outcome feed; see the port."""
+        return await self._read(lambda db: reading.feed(db, after, limit))
+
+    @override
+    async def counters(self) -> list[CounterRow]:
+        """Read the counters; see the port."""
+        return await self._read(reading.counters)
+
+    @override
+    async def orphans(self) -> int:
+        """Count the reports that match nothing; see the port."""
+        return await self._read(
+            lambda db: int(db.execute("SELECT count(*) FROM orphan").fetchone()[0])
+        )
+
+    @override
+    async def state(self, namespace: str, prefix: str = "") -> list[tuple[str, bytes]]:
+        """Read rows of one namespace; see the port."""
+        return await self._read(
+            lambda db: db.execute(
+                "SELECT key, value FROM state WHERE namespace = ? AND substr(key, 1, ?) = ?"
+                " ORDER BY key",
+                (namespace, len(prefix), prefix),
+            ).fetchall()
+        )
+
+    @override
+    async def events(self, stream: str) -> list[tuple[int, int, Event]]:
+        """Read one stream; see the port."""
+        return await self._read(lambda db: reading.events(db, stream))
+
+    @override
+    async def users(self) -> list[UserRow]:
+        """Read every user; see the port."""
+        return await self._read(reading.users)
+
+    @override
+    async def evidence(self, chain: str) -> list[EvidenceRow]:
+        """Read one chain; see the port."""
+        return await self._read(lambda db: reading.evidence(db, chain))
+
+    @override
+    async def chains(self) -> list[tuple[str, int, bytes]]:
+        """Read every chain's head; see the port."""
+        return await self._read(reading.chains)
+
+    @override
+    async def suppressed(self, targets: Sequence[Target]) -> dict[Target, str]:
+        """Find suppressed targets; see the port."""
+        return await self._read(lambda db: reading.suppressed(db, self.vault, targets))
+
+    @override
+    async def contacts(
+        self, targets: Sequence[Target], lane: Lane, since: int
+    ) -> dict[Target, int]:
+        """Count contacts; see the port."""
+        return await self._read(lambda db: reading.contacts(db, self.vault, targets, lane, since))
+
+    @override
+    async def campaigns(self) -> list[CampaignRow]:
+        """Read every campaign; see the port."""
+        return await self._read(reading.campaigns)
+
+    @override
+    async def audience(self, campaign: int, after: int, limit: int) -> list[AudienceRow]:
+        """Read recipients; see the port."""
+        return await self._read(lambda db: reading.audience(db, self.vault, campaign, after, limit))
+
+    @override
+    async def queued(self, channel: str, lane: Lane) -> int:
+        """Read one queue's length; see the port."""
+        return await self._read(lambda db: reading.queued(db, channel, lane))

@@ -1,0 +1,155 @@
+"""The one writer thread: whatever waits is written in one transaction, with one disk sync.
+
+Each piece of work runs inside a savepoint, so that one refusal does not undo its neighbours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from fzalert.errors import StoreError
+from fzalert.store.sqlite.connection import in_our_words
+
+T = TypeVar("T")
+
+MOST_TOGETHER = 64
+
+
+class _Work(Generic[T]):
+    __slots__ = ("done", "error", "future", "loop", "result", "run")
+
+    def __init__(
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        done: Callable[[], None] | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.run = run
+        self.done = done
+        self.loop = loop
+        self.future: asyncio.Future[T] = loop.create_future()
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+
+class Writer:
+    """Owns the writing connection and its thread.
+
+    Args:
+        connection: Opened for writing; from here on only this thread uses it.
+        path: For error texts.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._inbox: queue.SimpleQueue[_Work[object] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="fzalert-store", daemon=True)
+        self._thread.start()
+        self.transactions = 0
+
+    async def write(
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        done: Callable[[], None] | None = None,
+    ) -> T:
+        """Run `run` inside a transaction; returns once it is on disk.
+
+        Args:
+            run: Gets the connection; runs in the writer thread.
+            done: Called in the writer thread right after the commit that holds it.
+
+        Raises:
+            StoreError: The disk refuses; nothing of this work is written.
+        """
+        work: _Work[T] = _Work(run, done, asyncio.get_running_loop())
+        self._inbox.put(work)  # type: ignore[arg-type]  # works of every result type
+        # A cancelled caller must not lose track of what is being written.
+        return await asyncio.shield(work.future)
+
+    async def stop(self) -> None:
+        """Finish what was taken, then end the thread and close the connection."""
+        self._inbox.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            first = self._inbox.get()
+            if first is None:
+                break
+            works = [first]
+            while len(works) < MOST_TOGETHER:
+                try:
+                    more = self._inbox.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    stopping = True
+                    break
+                works.append(more)
+            self._transact(works)
+            self._hand_back(works)
+        self._connection.close()
+
+    def _transact(self, works: list[_Work[object]]) -> None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for work in works:
+                connection.execute("SAVEPOINT work")
+                try:
+                    work.result = work.run(connection)
+                except Exception as error:  # noqa: BLE001  handed to the caller that waits
+                    work.error = self._translated(error)
+                    connection.execute("ROLLBACK TO work")
+                connection.execute("RELEASE work")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            refusal = in_our_words(error, self._path)
+            refusal.__cause__ = error
+            for work in works:
+                work.error = work.error or refusal
+            return
+        self.transactions += 1
+        for work in works:
+            if work.done is not None and work.error is None:
+                work.done()
+
+    def _translated(self, error: Exception) -> Exception:
+        if isinstance(error, sqlite3.Error):
+            refusal = in_our_words(error, self._path)
+            refusal.__cause__ = error
+            return refusal
+        return error
+
+    def _hand_back(self, works: list[_Work[object]]) -> None:
+        loops = {work.loop for work in works}
+        for loop in loops:
+            mine = [work for work in works if work.loop is loop]
+            try:
+                loop.call_soon_threadsafe(_resolve, mine)
+            except RuntimeError:
+                # The caller's loop is gone; what was written stays written.
+                continue
+
+
+def _resolve(works: list[_Work[object]]) -> None:
+    for work in works:
+        if work.future.cancelled():
+            continue
+        if work.error is not None:
+            error = work.error
+            if not isinstance(error, Exception):
+                error = StoreError(f"the writer failed: {error!r}")
+            work.future.set_exception(error)
+        else:
+            work.future.set_result(work.result)
