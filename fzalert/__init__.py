@@ -1,16 +1,143 @@
 """Anti-fraud warnings on every channel, and freeze requests to banks.
 
 This is the public door: it names what a program needs and loads each thing when it is first used.
+
+```python
+async with fzalert.open("fzalert.toml") as fz:
+    warning = await fz.warn("impersonating-police", to=fzalert.phone("13800138000"))
+    outcome = await warning.outcome(timeout=2)
+```
 """
 
-__all__ = ["__version__"]
+from __future__ import annotations
 
-__version__: str
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fzalert.errors import (
+        AccessDenied,
+        ChannelError,
+        ChannelRefused,
+        ChannelThrottled,
+        ChannelUnavailable,
+        ConfigError,
+        DuplicateKey,
+        FateUnknown,
+        FzalertError,
+        InputError,
+        IntegrityError,
+        LeaseLost,
+        ListenError,
+        NotConnected,
+        ProtocolMismatch,
+        Retry,
+        ScriptNotApproved,
+        StoreDamaged,
+        StoreError,
+        StoreFull,
+        StoreInUse,
+        TextTooLong,
+        UnknownScript,
+        UnknownTarget,
+    )
+    from fzalert.messages import (
+        Lane,
+        OutcomeState,
+        Proof,
+        Target,
+        TargetKind,
+        bank_desk,
+        counter,
+        display,
+        group,
+        mailbox,
+        phone,
+        speaker,
+    )
+    from fzalert.service import Fzalert, WarningHandle, WarningOutcome
+    from fzalert.service import open_fzalert as open
+
+    __version__: str
+
+__all__ = [
+    "AccessDenied",
+    "ChannelError",
+    "ChannelRefused",
+    "ChannelThrottled",
+    "ChannelUnavailable",
+    "ConfigError",
+    "DuplicateKey",
+    "FateUnknown",
+    "Fzalert",
+    "FzalertError",
+    "InputError",
+    "IntegrityError",
+    "Lane",
+    "LeaseLost",
+    "ListenError",
+    "NotConnected",
+    "OutcomeState",
+    "Proof",
+    "ProtocolMismatch",
+    "Retry",
+    "ScriptNotApproved",
+    "StoreDamaged",
+    "StoreError",
+    "StoreFull",
+    "StoreInUse",
+    "Target",
+    "TargetKind",
+    "TextTooLong",
+    "UnknownScript",
+    "UnknownTarget",
+    "WarningHandle",
+    "WarningOutcome",
+    "__version__",
+    "bank_desk",
+    "counter",
+    "display",
+    "group",
+    "mailbox",
+    "open",
+    "phone",
+    "speaker",
+]
+
+_HOMES = {
+    "fzalert.service": frozenset({"Fzalert", "WarningHandle", "WarningOutcome"}),
+    "fzalert.messages": frozenset(
+        {
+            "Lane",
+            "OutcomeState",
+            "Proof",
+            "Target",
+            "TargetKind",
+            "bank_desk",
+            "counter",
+            "display",
+            "group",
+            "mailbox",
+            "phone",
+            "speaker",
+        }
+    ),
+}
+"""Where a name is at home; every other one is an error, in `fzalert.errors`."""
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> object:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("fzalert")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "open":
+        return importlib.import_module("fzalert.service").open_fzalert
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "fzalert.errors")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -30,6 +30,7 @@ from fzalert.ports import (
     KeepsState,
     Mounted,
     Route,
+    Withdraws,
 )
 from fzalert.store import Claimed, Lease, Store, TickInput, TickOutput
 
@@ -308,6 +309,16 @@ class Engine:
         """Give parts that a commit claimed to their slots."""
         for one in claimed:
             self.channels[one.channel].slots[one.slot].give([one])
+
+    async def withdraw(self, parts: Iterable[tuple[str, int, int]]) -> None:
+        """Take back what channels still show or hold: (channel, message, part)."""
+        by_channel: dict[str, list[tuple[int, int]]] = {}
+        for channel, id_, part in parts:
+            by_channel.setdefault(channel, []).append((id_, part))
+        for channel, keys in by_channel.items():
+            for slot in self.channels[channel].slots if channel in self.channels else ():
+                if slot.open_now and isinstance(slot.adapter, Withdraws):
+                    await slot.adapter.withdraw(keys)
 
     def poke(self, channels: Iterable[str]) -> None:
         """Tell channels that their queues have something new."""

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Literal
 
 from fzalert.access.actors import Actor
-
 from fzalert.errors import InputError, NotConnected, StoreError
 from fzalert.messages import Lane, Target
 from fzalert.service.api import ServiceApi

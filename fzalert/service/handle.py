@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from typing_extensions import override
+
 from fzalert.service.api import ServiceApi
 from fzalert.service.models import OutcomeView, WarningView
 
@@ -45,6 +47,7 @@ class WarningOutcome:
                 return target
         raise KeyError(kind)
 
+    @override
     def __repr__(self) -> str:
         rows = ", ".join(f"{t.target} {t.state} ({t.word})" for t in self.targets)
         return f"<WarningOutcome {self.state}: {rows}>"
@@ -77,6 +80,7 @@ class WarningHandle:
                 self._view = found
         return WarningOutcome(self._view)
 
+    @override
     def __repr__(self) -> str:
         word = self.id or "not accepted"
         return f"<WarningHandle {word} {self._view.script} {self._view.state}>"

@@ -128,13 +128,14 @@ class ScriptView(_Strict):
 
 
 class UserView(_Strict):
-    """One user or machine that may come in; never its credential."""
+    """One person that may come in; never its credential."""
 
     name: str
+    display: str = Field(default="", description="How pages write the person.")
     roles: list[str]
-    kind: str = Field(default="person", description="person or machine.")
     disabled: bool = False
-    created_at: str = ""
+    drill: bool = Field(default=False, description="A person of a drill; its acts never count.")
+    created_at: str = Field(default="", description="RFC 3339, or empty.")
 
 
 class StatusView(_Strict):

@@ -459,8 +459,8 @@ class Store(Protocol):
         """Give a slot back at once."""
         ...
 
-    async def outcomes(self, warning: int) -> list[Outcome]:
-        """The fate of each message of a warning."""
+    async def outcomes(self, warning: int, most: int = 1000) -> list[Outcome]:
+        """The fate of each message of a warning, of the first `most` of them."""
         ...
 
     async def outcome(self, message: int) -> Outcome | None:

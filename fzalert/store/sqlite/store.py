@@ -213,10 +213,15 @@ class SqliteStore(Store):
     # -- reading ---------------------------------------------------------------------------
 
     @override
-    async def outcomes(self, warning: int) -> list[Outcome]:
+    async def outcomes(self, warning: int, most: int = 1000) -> list[Outcome]:
         """Read the fates of a warning; see the port."""
         return await self._read(
-            lambda db: reading.outcomes(db, self.vault, "m.warning = ?", (warning,))
+            lambda db: reading.outcomes(
+                db,
+                self.vault,
+                "m.id IN (SELECT id FROM message WHERE warning = ? ORDER BY id LIMIT ?)",
+                (warning, most),
+            )
         )
 
     @override

@@ -1,0 +1,231 @@
+"""The service's methods, spoken to the process that owns the store, over its local socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from typing_extensions import override
+
+from fzalert.access.actors import Actor
+from fzalert.access.directory import Directory
+from fzalert.config import Settings
+from fzalert.errors import FzalertError, NotConnected, ProtocolMismatch
+from fzalert.service.api import ServiceApi
+from fzalert.service.models import ScriptView, StatusView, UserView, WarningView, WarnRequest
+from fzalert.service.sockets import LONGEST_LINE, PROTOCOL, socket_path
+
+__all__ = ["Client", "connect"]
+
+CONNECT_WITHIN = 2.0
+ANSWER_WITHIN = 30.0
+
+
+def connect(settings: Settings) -> Client:
+    """A client of the process that owns the store of these settings; use `async with`."""
+    return Client(socket_path(settings.store.path))
+
+
+class Client(ServiceApi):
+    """Speaks to one socket. Requests of several tasks travel side by side.
+
+    Args:
+        path: The socket file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._number = 0
+        self._tokens: dict[str, str] = {}
+        self._reading: asyncio.Future[None] | None = None
+
+    # -- life ------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._writer is not None:
+            return self
+        try:
+            async with asyncio.timeout(CONNECT_WITHIN):
+                self._reader, self._writer = await asyncio.open_unix_connection(
+                    str(self._path), limit=LONGEST_LINE
+                )
+                greeting = json.loads(await self._reader.readline())
+        except (OSError, TimeoutError, ValueError) as error:
+            await self._hang_up()
+            raise NotConnected(
+                f"No fzalert process answers on {self._path.name}.",
+                hint="Start it with `fzalert run`, or look at `fzalert status`.",
+            ) from error
+        if greeting.get("fzalert") != PROTOCOL:
+            await self._hang_up()
+            raise ProtocolMismatch(
+                f"The running process speaks protocol {greeting.get('fzalert')}, this one"
+                f" {PROTOCOL}.",
+                hint="Restart the older of the two.",
+            )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+        self._lost("the connection was closed")
+
+    def _lost(self, why: str) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(NotConnected(f"The fzalert process is gone: {why}."))
+
+    # -- asking ----------------------------------------------------------------------------
+
+    async def _ask(self, call: str, within: float = ANSWER_WITHIN, **args: object) -> Any:
+        writer, reader = self._writer, self._reader
+        if writer is None or reader is None:
+            raise NotConnected("The client is not connected; use `async with`.")
+        self._number += 1
+        number = self._number
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        line = json.dumps({"id": number, "call": call, "args": args}, ensure_ascii=False)
+        writer.write(line.encode() + b"\n")
+        try:
+            async with asyncio.timeout(within):
+                await self._pump(reader, future)
+        except TimeoutError:
+            raise NotConnected(f"The fzalert process did not answer {call} in time.") from None
+        finally:
+            self._waiting.pop(number, None)
+        return future.result()
+
+    async def _pump(self, reader: asyncio.StreamReader, mine: asyncio.Future[Any]) -> None:
+        """Read answers until mine is there. Whoever waits first reads for everybody.
+
+        So no task of ours runs beside the caller's program while nothing is asked.
+        """
+        while not mine.done():
+            if self._reading is not None:
+                await asyncio.wait({mine, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+                continue
+            self._reading = asyncio.get_running_loop().create_future()
+            try:
+                line = await reader.readline()
+                if line:
+                    self._take(json.loads(line))
+                else:
+                    self._lost("it closed the connection")
+            except (OSError, ValueError) as error:
+                self._lost(str(error))
+            finally:
+                reading, self._reading = self._reading, None
+                if not reading.done():
+                    reading.set_result(None)
+
+    def _take(self, answer: dict[str, Any]) -> None:
+        future = self._waiting.get(answer.get("id", 0))
+        if future is None or future.done():
+            return
+        if "error" in answer:
+            future.set_exception(decode_error(answer["error"]))
+        else:
+            future.set_result(answer.get("ok"))
+
+    def _token(self, by: Actor) -> str:
+        return self._tokens.get(by.id, "")
+
+    # -- the service's methods -------------------------------------------------------------
+
+    @override
+    async def status(self) -> StatusView:
+        return StatusView.model_validate(await self._ask("status"))
+
+    @override
+    async def warn_request(self, request: WarnRequest, by: Actor) -> WarningView:
+        answer = await self._ask(
+            "warn_request", request=request.model_dump(mode="json"), token=self._token(by)
+        )
+        return WarningView.model_validate(answer)
+
+    @override
+    async def warning(self, id: str, wait: float = 0) -> WarningView | None:
+        answer = await self._ask("warning", ANSWER_WITHIN + wait, id=id, wait=wait)
+        return None if answer is None else WarningView.model_validate(answer)
+
+    @override
+    async def recent(self, limit: int, after: str = "") -> list[WarningView]:
+        found = await self._ask("recent", limit=limit, after=after)
+        return [WarningView.model_validate(item) for item in found]
+
+    @override
+    async def scripts(self) -> list[ScriptView]:
+        return [ScriptView.model_validate(item) for item in await self._ask("scripts")]
+
+    @override
+    async def approve(self, script_key: str, *, author: Actor, approver: Actor) -> ScriptView:
+        answer = await self._ask(
+            "approve",
+            script_key=script_key,
+            author=self._token(author),
+            approver=self._token(approver),
+        )
+        return ScriptView.model_validate(answer)
+
+    @override
+    async def users(self) -> list[UserView]:
+        return [UserView.model_validate(item) for item in await self._ask("users")]
+
+    @override
+    async def add_user(self, name: str, roles: list[str]) -> str:
+        return str(await self._ask("add_user", name=name, roles=roles))
+
+    @override
+    async def disable_user(self, name: str) -> None:
+        await self._ask("disable_user", name=name)
+
+    @override
+    async def authenticate(self, token: str) -> Actor:
+        """The actor behind a token; the token stays here and is sent with each of its acts."""
+        known = await self._ask("authenticate", token=token)
+        actor = Directory.described(known["id"], known["name"], known["roles"], known["kind"])
+        self._tokens[actor.id] = token
+        return actor
+
+    @override
+    async def changed(self, seq: int, timeout: float) -> int:
+        return int(await self._ask("changed", ANSWER_WITHIN + timeout, seq=seq, timeout=timeout))
+
+    @override
+    async def withdraw(self, id: str, by: Actor) -> None:
+        await self._ask("withdraw", id=id, token=self._token(by))
+
+
+def decode_error(error: dict[str, Any]) -> FzalertError:
+    """Make the error that the other side had: the same class, the same words."""
+    known = {kind.code: kind for kind in _kinds(FzalertError)}
+    kind = known.get(str(error.get("code")), FzalertError)
+    made = kind(str(error.get("what", "")), hint=str(error.get("hint", "")))
+    for name in ("field", "row", "channel"):
+        if hasattr(made, name):
+            setattr(made, name, error.get(name))
+    return made
+
+
+def _kinds(root: type[FzalertError]) -> Iterator[type[FzalertError]]:
+    yield root
+    for kind in root.__subclasses__():
+        yield from _kinds(kind)

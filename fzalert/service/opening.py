@@ -1,0 +1,69 @@
+"""Own the store if it is free; speak to its owner otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fzalert.access.directory import Directory
+from fzalert.client import Client, connect
+from fzalert.config import Settings, load_settings
+from fzalert.errors import NotConnected, ProtocolMismatch, StoreInUse
+from fzalert.service.api import ServiceApi
+from fzalert.service.core import Service
+from fzalert.service.facade import Fzalert
+
+__all__ = ["open_fzalert", "open_or_connect"]
+
+
+@asynccontextmanager
+async def open_or_connect(settings: Settings) -> AsyncIterator[ServiceApi]:
+    """Give the service itself where the store is free, else a client of its owner.
+
+    Raises:
+        NotConnected: Another process owns the store and does not answer.
+        StoreDamaged: The store is free and its check failed.
+    """
+    client = connect(settings)
+    try:
+        await client.__aenter__()
+    except ProtocolMismatch:
+        raise
+    except NotConnected as nobody:
+        service = Service(settings)
+        try:
+            await service.__aenter__()
+        except StoreInUse as owned:
+            raise NotConnected(
+                f"{owned.args[0]} It does not answer on its socket.",
+                hint="Wait until it has started, or restart it.",
+            ) from nobody
+        async with service:
+            yield service
+        return
+    async with client:
+        yield client
+
+
+@asynccontextmanager
+async def open_fzalert(config: Path | str | Settings | None = None) -> AsyncIterator[Fzalert]:
+    """Open fzalert for a program: `async with fzalert.open("fzalert.toml") as fz`.
+
+    If no other process owns the store, this one does, and delivers until the block ends; pages
+    and screens need `fzalert run`. Otherwise everything is handed to the owner.
+
+    Args:
+        config: The configuration file, or settings; by default `./fzalert.toml` or the file that
+            FZALERT_CONFIG names.
+
+    Raises:
+        ConfigError: The configuration is wrong; the text names every fault.
+        NotConnected: Another process owns the store and does not answer.
+    """
+    if isinstance(config, Settings):
+        settings = config
+    else:
+        settings = load_settings(None if config is None else Path(config))
+    async with open_or_connect(settings) as api:
+        yield Fzalert(api, Directory().local_actor(), owns_store=not isinstance(api, Client))
