@@ -1,0 +1,219 @@
+"""A service in memory, for tests of what stands in front of it: pages, interface, terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from typing_extensions import override
+
+from fzalert.access import Actor, Directory
+from fzalert.errors import AccessDenied, DuplicateKey, UnknownScript
+from fzalert.messages import mask_digits
+from fzalert.ports import Route
+from fzalert.service.api import DaemonApi
+from fzalert.service.models import (
+    ChannelView,
+    CountersView,
+    OutcomeView,
+    ScriptView,
+    StatusView,
+    UserView,
+    WarningView,
+    WarnRequest,
+)
+
+__all__ = ["FakeService"]
+
+ACCEPTED = "2026-11-24T06:32:05+00:00"
+NOT_AFTER = "2026-11-24T06:42:05+00:00"
+SCRIPT = "impersonating-police/general/1"
+
+
+class FakeService(DaemonApi):
+    """Takes warnings into a list; a test sets what it answers.
+
+    Args:
+        people: Roles by name; each person's token stands in `tokens`.
+        drill: What the status says.
+    """
+
+    def __init__(
+        self, people: Mapping[str, Sequence[str]] | None = None, *, drill: bool = False
+    ) -> None:
+        self.directory = Directory()
+        self.tokens: dict[str, str] = {}
+        for name, roles in (people or {}).items():
+            self.tokens[name] = self.directory.add_user(name, roles)[1]
+        self.drill = drill
+        self.warnings: list[WarningView] = []
+        self.requests: dict[str, WarnRequest] = {}
+        self.channels: list[ChannelView] = []
+        self.mounted: dict[str, Sequence[Route]] = {}
+        self.library = [_script()]
+        self.web = ""
+        self.broken: Exception | None = None
+        self._seq = 1
+        self._news = asyncio.Condition()
+
+    async def touch(self) -> None:
+        """Say that something was committed: every waiting stream renders again."""
+        async with self._news:
+            self._seq += 1
+            self._news.notify_all()
+
+    @override
+    async def status(self) -> StatusView:
+        self._fail()
+        totals = CountersView(
+            accepted=sum(view.counters.accepted for view in self.channels),
+            delivered=sum(view.counters.delivered for view in self.channels),
+            failed=sum(view.counters.failed for view in self.channels),
+            unknown=sum(view.counters.unknown for view in self.channels),
+        )
+        return StatusView(
+            version="0.1.0",
+            protocol=1,
+            pid=4711,
+            started_at=ACCEPTED,
+            drill=self.drill,
+            store="sqlite",
+            store_id="0b5c",
+            channels=self.channels,
+            totals=totals,
+            ticks=self._seq,
+            evidence_head="9f" * 32,
+            web=self.web,
+        )
+
+    @override
+    async def warn_request(self, request: WarnRequest, by: Actor) -> WarningView:
+        self._fail()
+        if request.script not in {script.id for script in self.library}:
+            raise UnknownScript(f"There is no script {request.script[:40]!r}.", field="script")
+        before = self.requests.get(request.key)
+        if before is not None and before != request:
+            raise DuplicateKey("The key was used for another warning.", field="key")
+        id = str(7_000_000_000_000 + len(self.warnings))
+        if before is not None:
+            return next(view for view in self.warnings if view.key == request.key)
+        view = WarningView(
+            id=id,
+            script=SCRIPT,
+            language=request.language,
+            lane=request.lane,
+            accepted_at=ACCEPTED,
+            not_after=NOT_AFTER,
+            key=request.key,
+            by=str(by.id),
+            drill=self.drill,
+            state="delivered",
+            targets=[
+                OutcomeView(
+                    message=f"{id}-{number}",
+                    target=mask_digits(target),
+                    channel="fake",
+                    state="delivered",
+                    proof="device",
+                    word="delivered",
+                    at=ACCEPTED,
+                )
+                for number, target in enumerate(request.to)
+            ],
+        )
+        self.warnings.append(view)
+        self.requests[request.key or id] = request
+        await self.touch()
+        return view
+
+    @override
+    async def warning(self, id: str, wait: float = 0) -> WarningView | None:
+        self._fail()
+        return next((view for view in self.warnings if view.id == id), None)
+
+    @override
+    async def recent(self, limit: int, after: str = "") -> list[WarningView]:
+        self._fail()
+        newest = sorted(self.warnings, key=lambda view: view.id, reverse=True)
+        return [view for view in newest if not after or view.id < after][:limit]
+
+    @override
+    async def scripts(self) -> list[ScriptView]:
+        self._fail()
+        return list(self.library)
+
+    @override
+    async def approve(self, script_key: str, *, author: Actor, approver: Actor) -> ScriptView:
+        if author.id == approver.id:
+            raise AccessDenied("Author and approver are the same person.")
+        for place, script in enumerate(self.library):
+            if script.key == script_key:
+                change = {"status": "approved", "approved_by": str(approver.id)}
+                self.library[place] = script.model_copy(update=change)
+                return self.library[place]
+        raise UnknownScript(f"There is no script {script_key[:60]!r}.", field="script")
+
+    @override
+    async def users(self) -> list[UserView]:
+        return [
+            UserView(
+                name=row.name,
+                display=row.display,
+                roles=list(row.roles),
+                disabled=row.disabled,
+                created_at=ACCEPTED,
+            )
+            for row in self.directory.rows
+        ]
+
+    @override
+    async def add_user(self, name: str, roles: list[str]) -> str:
+        self.tokens[name] = self.directory.add_user(name, roles)[1]
+        return self.tokens[name]
+
+    @override
+    async def disable_user(self, name: str) -> None:
+        self.directory.disable(name)
+
+    @override
+    async def authenticate(self, token: str) -> Actor:
+        return self.directory.authenticate(token)
+
+    @override
+    async def changed(self, seq: int, timeout: float) -> int:
+        try:
+            async with asyncio.timeout(timeout), self._news:
+                await self._news.wait_for(lambda: self._seq > seq)
+        except TimeoutError:
+            pass
+        return self._seq
+
+    @override
+    async def withdraw(self, id: str, by: Actor) -> None:
+        self._fail()
+
+    @override
+    def routes(self) -> Mapping[str, Sequence[Route]]:
+        return self.mounted
+
+    @override
+    def set_web(self, url: str) -> None:
+        self.web = url
+
+    def _fail(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+
+def _script() -> ScriptView:
+    return ScriptView(
+        key=SCRIPT,
+        id="impersonating-police",
+        audience="general",
+        version=1,
+        title="冒充公检法",
+        languages=["zh", "en"],
+        channels=["sms", "display"],
+        status="draft",
+        digest="ab" * 32,
+    )

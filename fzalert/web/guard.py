@@ -1,0 +1,243 @@
+"""Who may come in: bearer tokens, page sessions, names of this machine, and guessers.
+
+On a loopback address the pages may be read without a login, masked as they always are; whatever
+changes something asks for a credential everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+from starlette.requests import HTTPConnection, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fzalert.access import Actor
+from fzalert.clock import Clock
+from fzalert.config import WebSettings
+from fzalert.errors import AccessDenied
+from fzalert.service.api import ServiceApi
+from fzalert.web.problems import ProblemError
+
+__all__ = ["Guard", "HostCheck"]
+
+SESSION_IDLE = timedelta(minutes=30)
+SESSION_LIFE = timedelta(hours=12)
+_MOST_SESSIONS = 1000
+_LONGEST_TOKEN = 512
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+
+@dataclass(slots=True)
+class _Session:
+    token: SecretStr
+    born: float
+    seen: float
+
+
+class _Guessers:
+    """Wrong credentials by address: ten are free, then each costs a growing wait, up to a minute.
+
+    Kept in memory and bounded; an address is never locked for good.
+    """
+
+    _FREE = 10
+    _MOST = 4096
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def check(self, address: str) -> None:
+        count, until = self._wrong.get(address, (0, 0.0))
+        left = until - self._clock.monotonic()
+        if count > self._FREE and left > 0:
+            raise ProblemError(
+                429,
+                "too-many-attempts",
+                "登录失败次数过多，请稍候再试。Too many wrong credentials; wait and try again.",
+                headers={"retry-after": str(int(left) + 1)},
+            )
+
+    def wrong(self, address: str) -> None:
+        count = self._wrong.get(address, (0, 0.0))[0] + 1
+        wait = min(60.0, 2.0 ** min(6, max(0, count - self._FREE)))
+        self._wrong[address] = (count, self._clock.monotonic() + wait)
+        self._wrong.move_to_end(address)
+        while len(self._wrong) > self._MOST:
+            self._wrong.popitem(last=False)
+
+    def right(self, address: str) -> None:
+        self._wrong.pop(address, None)
+
+
+class Guard:
+    """Turns a request into the actor behind it.
+
+    Args:
+        service: Knows the tokens.
+        web: Where we listen.
+        clock: For the life of sessions.
+    """
+
+    def __init__(self, service: ServiceApi, web: WebSettings, clock: Clock) -> None:
+        self._service = service
+        self._web = web
+        self._clock = clock
+        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+        self._guessers = _Guessers(clock)
+        self.cookie = "__Host-fz" if web.is_secure else "fz"
+
+    async def bearer(self, request: HTTPConnection) -> Actor:
+        """Return who holds the bearer token of a request.
+
+        Raises:
+            ProblemError: 401, or 429 after many wrong tokens.
+        """
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise _unauthorised("请带上令牌。Send a token: Authorization: Bearer …")
+        return await self._authenticate(token, _address(request))
+
+    async def staff(self, request: HTTPConnection, *, reads_only: bool) -> Actor | None:
+        """Return who is at a staff page; None is a reader on this machine itself.
+
+        Raises:
+            ProblemError: 401 without a valid login, 403 for a form from a foreign page.
+        """
+        if "authorization" in request.headers:
+            return await self.bearer(request)
+        actor = await self.session(request)
+        if actor is None and not (reads_only and self.is_open(request)):
+            raise _unauthorised("请先登录。Please sign in first.")
+        if not reads_only:
+            require_same_origin(request)
+        return actor
+
+    def is_open(self, request: HTTPConnection) -> bool:
+        """Whether pages may be read without a login: straight from this machine, no proxy."""
+        forwarded = any(name in request.headers for name in _PROXY_HEADERS)
+        return self._web.is_loopback and not forwarded
+
+    async def session(self, request: HTTPConnection) -> Actor | None:
+        """Return who the session cookie belongs to; a closed or old session is nobody's."""
+        cookie = request.cookies.get(self.cookie, "")
+        key = hashlib.sha256(cookie.encode()).digest()
+        session = self._sessions.get(key)
+        if session is None:
+            return None
+        now = self._clock.monotonic()
+        idle = now - session.seen > SESSION_IDLE.total_seconds()
+        if idle or now - session.born > SESSION_LIFE.total_seconds():
+            del self._sessions[key]
+            return None
+        try:
+            actor = await self._service.authenticate(session.token.get_secret_value())
+        except AccessDenied:
+            self._sessions.pop(key, None)
+            return None
+        session.seen = now
+        return actor
+
+    async def login(self, request: Request, token: str) -> str:
+        """Open a session for a token; returns the cookie's value. Raises as `bearer`."""
+        require_same_origin(request)
+        await self._authenticate(token.strip(), _address(request))
+        await self.logout(request)  # the session of before, if any, ends here
+        cookie = secrets.token_urlsafe(32)
+        now = self._clock.monotonic()
+        key = hashlib.sha256(cookie.encode()).digest()
+        self._sessions[key] = _Session(SecretStr(token.strip()), now, now)
+        while len(self._sessions) > _MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+        return cookie
+
+    async def logout(self, request: Request) -> None:
+        """Close the session of a request."""
+        require_same_origin(request)
+        cookie = request.cookies.get(self.cookie, "")
+        self._sessions.pop(hashlib.sha256(cookie.encode()).digest(), None)
+
+    async def _authenticate(self, token: str, address: str) -> Actor:
+        self._guessers.check(address)
+        shaped = 0 < len(token) <= _LONGEST_TOKEN and token.isascii() and token.isprintable()
+        try:
+            actor = await self._service.authenticate(token if shaped else "-")
+        except AccessDenied:
+            self._guessers.wrong(address)
+            raise _unauthorised("令牌无效或已停用。The token is wrong or was closed.") from None
+        self._guessers.right(address)
+        return actor
+
+
+def require_same_origin(request: HTTPConnection) -> None:
+    """Refuse a change that another site's page asks for in a user's name.
+
+    Raises:
+        ProblemError: 403.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    if site is not None:
+        allowed = site in {"same-origin", "none"}
+    elif origin is not None:
+        host = request.headers.get("host", "").lower()
+        allowed = origin.lower() in {f"http://{host}", f"https://{host}"}
+    else:
+        allowed = True  # no browser of our floor leaves both out; a program sends no cookie
+    if not allowed:
+        raise ProblemError(403, "foreign-page", "请求来自别的网站。Another site's page asked.")
+
+
+def _unauthorised(detail: str) -> ProblemError:
+    return ProblemError(
+        401, "unauthorised", detail, headers={"www-authenticate": 'Bearer realm="fzalert"'}
+    )
+
+
+def _address(request: HTTPConnection) -> str:
+    return request.client.host if request.client else ""
+
+
+class HostCheck:
+    """ASGI middleware: answers only under our own names.
+
+    A foreign name that is made to resolve to this machine reads no page through a browser here.
+
+    Args:
+        app: What answers.
+        web: Where we listen; on a loopback address its names are known, elsewhere only those of
+            `hosts`, where any are given.
+    """
+
+    def __init__(self, app: ASGIApp, web: WebSettings) -> None:
+        self._app = app
+        names: Collection[str] = web.hosts
+        if web.is_loopback:
+            names = {*_LOOPBACK_NAMES, web.host, *web.hosts}
+        self._names = frozenset(name.lower() for name in names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and self._names:
+            host = HTTPConnection(scope).headers.get("host", "")
+            if _host_name(host) not in self._names:
+                problem = ProblemError(421, "wrong-host", "This server does not go by that name.")
+                await problem.response(scope["path"])(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _host_name(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""

@@ -1,0 +1,288 @@
+"""What staff pages say: a sign, a Chinese and an English word for each state, never colour alone.
+
+Pure: views go in, rows for the templates come out, and every row is complete without a script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from fzalert.service.models import ChannelView, OutcomeView, StatusView, WarningView
+
+__all__ = ["Badge", "ChannelRow", "FateRow", "Summary", "WarningRow", "summarise", "when"]
+
+_BEIJING = timezone(timedelta(hours=8))
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A state in words.
+
+    Attributes:
+        tone: ok, warn, bad or quiet; the style sheet's word.
+        sign: ● ▲ ■ or ○, so that no state is told by colour alone.
+        zh: Chinese.
+        en: English.
+    """
+
+    tone: str
+    sign: str
+    zh: str
+    en: str
+
+
+_CHANNEL: Mapping[str, tuple[Badge, str, str]] = {
+    "up": (Badge("ok", "●", "正常", "up"), "正在发送", "Sending."),
+    "slow": (
+        Badge("warn", "▲", "变慢", "slow"),
+        "按对方的节奏发送，紧急优先",
+        "Keeping the far side's pace, urgent first.",
+    ),
+    "down": (
+        Badge("bad", "■", "断开", "down"),
+        "自动重连；消息留在队列，不会丢失",
+        "Reconnecting by itself; messages stay queued, none is lost.",
+    ),
+    "unknown": (
+        Badge("warn", "▲", "未知", "unknown"),
+        "还没有得到对方的回应",
+        "The far side has not answered yet.",
+    ),
+}
+_FATE: Mapping[str, Badge] = {
+    "open": Badge("quiet", "○", "进行中", "open"),
+    "delivered": Badge("ok", "●", "已送达", "delivered"),
+    "partly": Badge("warn", "▲", "部分送达", "partly delivered"),
+    "failed": Badge("bad", "■", "失败", "failed"),
+    "expired": Badge("bad", "■", "过期未发", "expired, not sent"),
+    "unknown": Badge("warn", "▲", "结果未知", "unknown"),
+    "suppressed": Badge("quiet", "○", "按规则未发", "held back by rule"),
+    "withdrawn": Badge("quiet", "○", "已撤回", "withdrawn"),
+}
+_WORD: Mapping[str, str] = {
+    "sent": "对方已受理",
+    "throttled": "对方限速",
+    "temporary": "暂时失败，会再试",
+    "permanent": "对方拒绝",
+    "channel_down": "通道断开",
+    "unknown": "没有回应",
+    "delivered": "已到手机",
+    "undelivered": "未送达",
+    "expired": "已过期",
+    "shown": "已显示",
+    "hidden": "已停止显示",
+    "played": "已播放",
+    "interrupted": "播放被打断",
+    "acknowledged": "有人确认",
+    "withdrawn": "已撤回",
+    "no_report": "没有状态报告",
+    "suppressed": "按规则未发",
+    "requeued": "回到队列",
+    "queued": "排队中",
+}
+_PROOF: Mapping[str, str] = {
+    "none": "无",
+    "taken": "对方受理",
+    "device": "设备自报",
+    "observed": "第三方看到",
+    "person": "有人确认",
+}
+_LANE: Mapping[str, str] = {"urgent": "紧急", "bulk": "普通"}
+_KIND: Mapping[str, str] = {
+    "phone": "手机",
+    "display": "屏幕",
+    "speaker": "喇叭",
+    "counter": "柜台",
+    "mailbox": "邮箱",
+    "group": "群",
+    "bank_desk": "银行专岗",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """One channel as a row of the status page."""
+
+    view: ChannelView
+    kinds: str
+    badge: Badge
+    action: str
+    action_en: str
+    per_second: str
+    limit: str
+    window: str
+    window_full: bool
+    latency: str
+    figures: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FateRow:
+    """One message of a warning."""
+
+    view: OutcomeView
+    kind: str
+    badge: Badge
+    word: str
+    proof: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class WarningRow:
+    """One warning with what became of it."""
+
+    view: WarningView
+    lane: str
+    badge: Badge
+    at: str
+    until: str
+    fates: tuple[FateRow, ...]
+    counts: tuple[tuple[Badge, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything that the live part of the status page shows."""
+
+    status: StatusView
+    channels: tuple[ChannelRow, ...]
+    warnings: tuple[WarningRow, ...]
+    share: str
+    ready_urgent: int
+    ready_bulk: int
+    wait: str
+    overall: Badge
+    at: str
+    since: str
+
+
+def when(moment: str | datetime, *, seconds: bool = True) -> str:
+    """Write a moment as people here read it: Beijing time, the date where it is not today's."""
+    if isinstance(moment, str):
+        if not moment:
+            return "–"
+        moment = datetime.fromisoformat(moment)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.astimezone(_BEIJING).strftime("%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def summarise(status: StatusView, recent: Iterable[WarningView], now: datetime) -> Summary:
+    """Put the status page's live part together."""
+    channels = tuple(_channel(view) for view in status.channels)
+    urgent = sum(view.ready_urgent for view in status.channels)
+    bulk = sum(view.ready_bulk for view in status.channels)
+    return Summary(
+        status=status,
+        channels=channels,
+        warnings=tuple(warning_row(view) for view in recent),
+        share=_share(status),
+        ready_urgent=urgent,
+        ready_bulk=bulk,
+        wait=_wait(status),
+        overall=_overall(status),
+        at=now.astimezone(_BEIJING).strftime("%H:%M:%S"),
+        since=when(status.started_at, seconds=False),
+    )
+
+
+def warning_row(view: WarningView) -> WarningRow:
+    """Put one warning into words."""
+    fates = tuple(_fate(target) for target in view.targets)
+    counts: dict[str, int] = {}
+    for target in view.targets:
+        counts[target.state] = counts.get(target.state, 0) + 1
+    order = {state: place for place, state in enumerate(_FATE)}
+    return WarningRow(
+        view=view,
+        lane=_LANE.get(view.lane, view.lane),
+        badge=_badge(view.state),
+        at=when(view.accepted_at),
+        until=when(view.not_after),
+        fates=fates,
+        counts=tuple(
+            (_badge(state), counts[state])
+            for state in sorted(counts, key=lambda s: order.get(s, 9))
+        ),
+    )
+
+
+def _badge(state: str) -> Badge:
+    return _FATE.get(state) or Badge("warn", "▲", state, "")
+
+
+def _fate(view: OutcomeView) -> FateRow:
+    kind = view.target.partition(":")[0]
+    return FateRow(
+        view=view,
+        kind=_KIND.get(kind, kind),
+        badge=_badge(view.state),
+        word=_WORD.get(view.word, view.word),
+        proof=_PROOF.get(view.proof, view.proof),
+        at=when(view.at),
+    )
+
+
+def _channel(view: ChannelView) -> ChannelRow:
+    badge, action, action_en = _CHANNEL.get(view.state, _CHANNEL["unknown"])
+    return ChannelRow(
+        view=view,
+        kinds="、".join(_KIND.get(kind, kind) for kind in view.kinds),
+        badge=badge,
+        action=action,
+        action_en=action_en,
+        per_second=f"{view.per_second:.0f}" if view.per_second >= 10 else f"{view.per_second:.1f}",
+        limit="" if view.rate is None else f"{view.rate:g}",
+        window=f"{view.in_flight}/{view.window}",
+        window_full=view.window > 0 and view.in_flight >= view.window,
+        latency=_latency(view.latency_ms),
+        figures=tuple((name, _number(value)) for name, value in view.figures.items()),
+    )
+
+
+def _latency(millis: float | None) -> str:
+    if millis is None:
+        return "–"
+    return f"{millis:.0f} ms" if millis < 1000 else f"{millis / 1000:.1f} s"
+
+
+def _number(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def _share(status: StatusView) -> str:
+    """The share of delivered among those whose fate is known; 100 % only where none failed."""
+    totals = status.totals
+    known = totals.delivered + totals.failed + totals.expired
+    return "–" if not known else f"{totals.delivered * 1000 // known / 10:.1f}%"
+
+
+def _wait(status: StatusView) -> str:
+    """How long the queue takes at today's pace, by the slowest channel that moves."""
+    seconds = [
+        (view.ready_urgent + view.ready_bulk) / view.per_second
+        for view in status.channels
+        if view.per_second > 0 and view.ready_urgent + view.ready_bulk
+    ]
+    if not seconds:
+        return ""
+    longest = max(seconds)
+    return f"约 {longest:.0f} 秒" if longest < 90 else f"约 {longest / 60:.0f} 分钟"
+
+
+def _overall(status: StatusView) -> Badge:
+    down = sum(view.state == "down" for view in status.channels)
+    if not status.channels:
+        return Badge("warn", "▲", "没有配置通道", "no channel is configured")
+    if down == len(status.channels):
+        return Badge("bad", "■", "全部通道断开", "every channel is down")
+    if down:
+        return Badge("bad", "■", f"{down} 个通道断开", f"{down} down")
+    if any(view.state != "up" for view in status.channels):
+        return Badge("warn", "▲", "部分通道变慢", "some are slow")
+    return Badge("ok", "●", "全部通道正常", "every channel is up")
