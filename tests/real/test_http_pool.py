@@ -31,7 +31,12 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 @asynccontextmanager
 async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    handlers: set[asyncio.Task[None]] = set()
+
     async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handlers.add(task)
         try:
             await serve(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -45,6 +50,9 @@ async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncItera
     finally:
         server.close()
         await server.wait_closed()
+        for task in handlers:
+            task.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
 
 
 def answering(answer: bytes) -> Serve:
@@ -143,11 +151,10 @@ async def stops_half_way(reader: asyncio.StreamReader, writer: asyncio.StreamWri
 async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await read_request(reader)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    stop = asyncio.ensure_future(reader.read())
-    while not stop.done():
+    while True:
         writer.write(b".")
         await writer.drain()
-        await asyncio.wait([stop], timeout=0.02)
+        await asyncio.sleep(0.02)
 
 
 async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
