@@ -1,0 +1,153 @@
+"""The settings of a CMPP channel: every field with its unit, range and a sentence."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from fzalert.messages import Coding
+from fzalert.ports import ChannelConfig, Secret
+from fzalert_sms.cmpp.codec import V20, V30, Layout
+from fzalert_sms.cmpp.session import Limits
+
+
+class CmppConfig(ChannelConfig):
+    """A connection to a CMPP gateway (ISMG), as the contract with the carrier gives it."""
+
+    adapter: str = Field(default="sms.cmpp", description="Entry point: sms.cmpp.")
+    host: str = Field(min_length=1, max_length=253, description="Address of the gateway.")
+    port: int = Field(default=7890, ge=1, le=65535, description="TCP port of the gateway.")
+    version: Literal["3.0", "2.0"] = Field(default="3.0", description="CMPP version to ask for.")
+    account: str = Field(
+        pattern=r"^[0-9A-Za-z]{1,6}$", description="SP_Id (企业代码), up to 6 characters."
+    )
+    secret: Secret = Field(description="Shared secret of the account, by reference.")
+    service_id: str = Field(
+        pattern=r"^[\x21-\x7e]{1,10}$", description="Service_Id (业务代码), up to 10 characters."
+    )
+    src_id: str = Field(
+        pattern=r"^[0-9]{1,21}$", description="Access number (接入号), extension included."
+    )
+    fee_type: str = Field(
+        default="01", pattern=r"^[0-9]{2}$", description="FeeType; 01 is free for the recipient."
+    )
+    fee_code: str = Field(
+        default="", pattern=r"^[0-9]{0,6}$", description="FeeCode, in cents; empty where free."
+    )
+    message_level: int = Field(default=1, ge=0, le=9, description="Msg_level, 0 to 9.")
+    number_format: Literal["bare", "86"] = Field(
+        default="bare", description="bare: 11 digits; 86: with the country code in front."
+    )
+    wants_reports: bool = Field(default=True, description="Ask for status reports.")
+
+    coding: Literal["ucs2", "gb18030", "ascii"] = Field(
+        default="ucs2", description="Coding of texts that are not plain ASCII."
+    )
+    signature: str = Field(
+        default="",
+        max_length=18,
+        pattern=r"^[^【】\s]*$",
+        description="Registered signature, put in front within 【】, up to 18 characters.",
+    )
+    gateway_adds: int = Field(
+        default=0, ge=0, le=40, description="Characters that the gateway itself adds to a text."
+    )
+    opt_out: str = Field(
+        default="", max_length=20, description="Put at the end of a text, such as 拒收请回复R."
+    )
+    opt_out_keywords: tuple[str, ...] = Field(
+        default=("TD", "T", "R", "N", "退订"),
+        description="Replies that mean: never write to this person again.",
+    )
+    max_parts: int = Field(default=4, ge=1, le=20, description="Parts of the longest text.")
+
+    window: int = Field(default=16, ge=1, le=1024, description="Unanswered parts at once.")
+    rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=100_000,
+        description="Parts a second of the account, over all its connections; empty for no limit.",
+    )
+    late_after: float = Field(
+        default=3.0, ge=0.05, le=60, description="Seconds until an unanswered part is unknown."
+    )
+    submit_timeout: float = Field(
+        default=60.0, ge=0.1, le=600, description="Seconds until it leaves the window (T)."
+    )
+    timeouts_in_row: int = Field(
+        default=3, ge=1, le=100, description="Unanswered parts in a row until a reconnect."
+    )
+    keep_alive: float = Field(
+        default=30.0, ge=0.1, le=180, description="Seconds of silence until ACTIVE_TEST (C)."
+    )
+    keep_alive_timeout: float = Field(
+        default=10.0, ge=0.1, le=60, description="Seconds to wait for its answer."
+    )
+    keep_alive_tries: int = Field(
+        default=3, ge=1, le=10, description="ACTIVE_TESTs until the link counts as dead (N)."
+    )
+
+    connect_timeout: float = Field(
+        default=10.0, ge=0.1, le=60, description="Seconds for the TCP connection."
+    )
+    auth_timeout: float = Field(default=30.0, ge=0.1, le=60, description="Seconds for the login.")
+    open_wait: float = Field(
+        default=2.0, ge=0, le=30, description="Seconds that opening waits for a usable link."
+    )
+    close_within: float = Field(
+        default=3.0, ge=0, le=60, description="Seconds that closing waits for open answers."
+    )
+    reconnect_min: float = Field(
+        default=0.2, ge=0.01, le=60, description="Longest first pause before a reconnect, seconds."
+    )
+    reconnect_max: float = Field(
+        default=60.0, ge=0.01, le=600, description="Longest pause before a reconnect, seconds."
+    )
+    reconnect_refused: float = Field(
+        default=60.0, ge=60, le=3600, description="Shortest pause after a refused login, seconds."
+    )
+    clock_skew: float = Field(
+        default=0.0,
+        ge=-86_400,
+        le=86_400,
+        description="Seconds added to our clock in the login, where the gateway's clock is off.",
+    )
+    strict_server_auth: bool = Field(
+        default=False, description="Refuse a gateway whose own digest is wrong."
+    )
+    auth_pad_source_addr: bool = Field(
+        default=False, description="Pad a short account to 6 octets before it is hashed."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.submit_timeout < self.late_after:
+            raise ValueError("submit_timeout must not be shorter than late_after")
+        if self.reconnect_max < self.reconnect_min:
+            raise ValueError("reconnect_max must not be shorter than reconnect_min")
+        return self
+
+    @property
+    def layout(self) -> Layout:
+        """The layout to ask for."""
+        return V30 if self.version == "3.0" else V20
+
+    @property
+    def limits(self) -> Limits:
+        """The figures of the session."""
+        return Limits(
+            window=self.window,
+            late_after=self.late_after,
+            request_timeout=self.submit_timeout,
+            timeouts_in_row=self.timeouts_in_row,
+            keep_alive=self.keep_alive,
+            keep_alive_timeout=self.keep_alive_timeout,
+            keep_alive_tries=self.keep_alive_tries,
+            login_timeout=self.auth_timeout,
+        )
+
+    @property
+    def text_coding(self) -> Coding:
+        """The coding that texts are cut for."""
+        return Coding(self.coding)

@@ -1,0 +1,78 @@
+"""When to dial again, and in which words a channel says so."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+from fzalert_sms.cmpp.config import CmppConfig
+from fzalert_sms.cmpp.results import login_words, needs_a_person
+
+_SHARE: Final = 0.1
+"""A pause is at most this share of the outage so far, so that little is added to its length."""
+
+
+class LoginRefused(ConnectionError):
+    """The gateway refused the login."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"login refused with status {status}")
+        self.status = status
+
+
+class BackOff:
+    """Pauses between attempts: small at first, longer with the length of the outage, with jitter.
+
+    After a refusal that only a person can mend, no pause is shorter than `reconnect_refused`.
+    """
+
+    def __init__(self, config: CmppConfig, rng: Random) -> None:
+        self._config = config
+        self._rng = rng
+        self._failures = 0
+        self._since: float | None = None
+
+    @property
+    def failures(self) -> int:
+        """Attempts that failed since the link last worked."""
+        return self._failures
+
+    def works(self) -> None:
+        """Note that the link does what it should."""
+        self._failures = 0
+        self._since = None
+
+    def pause(self, error: BaseException | None, now: float) -> float:
+        """Seconds to wait after one more failure."""
+        config = self._config
+        if self._since is None:
+            self._since = now
+        self._failures += 1
+        # 2 ** 20 is far beyond every limit; an exponent without a bound would overflow.
+        growth = 2.0 ** min(self._failures - 1, 20)
+        if isinstance(error, LoginRefused):
+            if needs_a_person(error.status):
+                return config.reconnect_refused * self._rng.uniform(1.0, 1.2)
+            longest = min(config.reconnect_max, max(1.0, config.reconnect_min) * growth)
+        else:
+            limit = max(1.0, _SHARE * (now - self._since))
+            longest = min(config.reconnect_max, limit, config.reconnect_min * growth)
+        return longest * self._rng.uniform(0.5, 1.0)
+
+
+def down_words(error: BaseException | None, reason: str, pause: float) -> str:
+    """Why a channel is down and what it does next, Chinese first."""
+    again = f"{pause:.1f} 秒后重试"
+    next_try = f"next try in {pause:.1f} s"
+    if isinstance(error, LoginRefused):
+        words = login_words(error.status)
+        if needs_a_person(error.status):
+            return (
+                f"登录被拒（状态 {error.status}，{words}），请改正设置；{again}"
+                f" · login refused (status {error.status}); correct the settings; {next_try}"
+            )
+        return (
+            f"登录被拒（状态 {error.status}，{words}）；{again}"
+            f" · login refused (status {error.status}); {next_try}"
+        )
+    return f"连接不可用；{again} · link down ({reason}); {next_try}"

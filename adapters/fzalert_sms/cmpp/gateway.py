@@ -1,0 +1,115 @@
+"""The channel `sms.cmpp`: texts to phones through a CMPP gateway, their fates back.
+
+One instance is one connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import ClassVar, Self
+
+from typing_extensions import override
+
+from fzalert.messages import RenditionKind, ReportKind, TargetKind
+from fzalert.ports import (
+    AdapterContext,
+    Capabilities,
+    Health,
+    HealthState,
+    InboundBatch,
+    Submission,
+    TextProfile,
+    Wire,
+)
+from fzalert_sms.cmpp.config import CmppConfig
+from fzalert_sms.cmpp.inbox import Inbox
+from fzalert_sms.cmpp.sender import Sender
+
+_REPORTS = frozenset(
+    {ReportKind.DELIVERED, ReportKind.UNDELIVERED, ReportKind.EXPIRED, ReportKind.NO_REPORT}
+)
+_SLOW_FOR = 10.0
+"""Seconds for which one throttled answer makes a channel slow."""
+
+
+class CmppGateway:
+    """A CMPP channel; see `CmppConfig` for its settings."""
+
+    Config: ClassVar[type[CmppConfig]] = CmppConfig
+
+    def __init__(self, config: CmppConfig, context: AdapterContext) -> None:
+        self._config = config
+        self._clock = context.clock
+        self._inbox = Inbox(config, context.clock.millis)
+        self._sender = Sender(config, context, self._inbox)
+
+    @override
+    def __repr__(self) -> str:
+        return f"CmppGateway({self._config.name!r}, slot={self._config.slot})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the settings allow; the rate is this slot's share."""
+        config = self._config
+        return Capabilities(
+            kinds=frozenset({TargetKind.PHONE}),
+            rendition=RenditionKind.SMS,
+            window=config.window,
+            rate=None if config.rate is None else config.rate / config.connections,
+            reports=_REPORTS if config.wants_reports else frozenset(),
+            submit_timeout=config.submit_timeout,
+            text=TextProfile(
+                coding=config.text_coding,
+                signature=config.signature,
+                gateway_adds=config.gateway_adds,
+                opt_out=config.opt_out,
+                max_parts=config.max_parts,
+            ),
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._sender.line.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._sender.line.close()
+        self._inbox.close()
+
+    async def submit(self, batch: Sequence[Submission], wire: Wire) -> None:
+        """Write the batch as the window allows, and return when every written part is settled.
+
+        A part whose `not_after` has passed and a part without a lease stay unwritten and unsettled:
+        they go back to the queue.
+        """
+        await self._sender.submit(batch, wire)
+
+    def inbound(self) -> AsyncIterator[InboundBatch]:
+        """Reports, replies and late receipts; the gateway is answered by `acknowledge`."""
+        return self._inbox.batches()
+
+    async def health(self) -> Health:
+        """How the line is now."""
+        sender, line = self._sender, self._sender.line
+        now = self._clock.monotonic()
+        figures: list[tuple[str, int | float | str]] = list(sender.counts.items())
+        figures.append(("unreadable reports", self._inbox.unreadable))
+        figures.append(("reconnects", line.reconnects))
+        if line.link is None:
+            return Health(HealthState.DOWN, line.words(now), None, tuple(figures))
+        session = line.link.session
+        figures.append(("unanswered", session.unanswered))
+        figures.append(("unacknowledged reports", session.unacknowledged))
+        state, words = HealthState.UP, line.words(now)
+        if session.overdue:
+            state = HealthState.SLOW
+            words = f"{session.overdue} 条未及时应答 · {session.overdue} parts unanswered in time"
+        elif now - sender.throttled_at < _SLOW_FOR:
+            state = HealthState.SLOW
+            words = "网关要求降速 · the gateway asks for a slower pace"
+        return Health(state, words, sender.latency, tuple(figures))

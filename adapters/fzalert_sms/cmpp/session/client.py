@@ -1,0 +1,128 @@
+"""The service provider's side of a CMPP connection."""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple
+
+from typing_extensions import override
+
+from fzalert_sms.cmpp.codec import (
+    V20,
+    V30,
+    Connect,
+    ConnectResp,
+    DecodeError,
+    Deliver,
+    DeliverResp,
+    Layout,
+    is_from_gateway,
+    source_digest,
+)
+from fzalert_sms.cmpp.codec import layout as c
+from fzalert_sms.cmpp.session.core import Event, Handler, Session
+from fzalert_sms.cmpp.session.events import (
+    Delivered,
+    Limits,
+    Opened,
+    Refused,
+    State,
+    T,
+)
+
+
+class Credentials(NamedTuple):
+    """How this side logs in.
+
+    Attributes:
+        account: SP_Id.
+        secret: The shared secret.
+        version: The version asked for: 0x30 or 0x20.
+        pads: Whether a short account is padded before it is hashed.
+        is_strict: Whether a wrong digest of the gateway ends the connection.
+    """
+
+    account: str
+    secret: str
+    version: int = V30.version
+    pads: bool = False
+    is_strict: bool = False
+
+    @override
+    def __repr__(self) -> str:
+        return f"Credentials(account={self.account!r}, version={self.version:#04x})"
+
+
+class ClientSession(Session[T], Generic[T]):
+    """Logs in, submits, takes deliveries."""
+
+    answer_command = c.SUBMIT_RESP
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        limits: Limits,
+        layout: Layout = V30,
+        first_sequence: int = 1,
+    ) -> None:
+        super().__init__(limits=limits, layout=layout, first_sequence=first_sequence)
+        self._credentials = credentials
+        self._digest = b""
+        self.unacknowledged = 0
+
+    def login(self, timestamp: int, now: float) -> None:
+        """Send CONNECT; `timestamp` is MMDDHHMMSS in the gateway's zone."""
+        mine = self._credentials
+        self._digest = source_digest(mine.account, mine.secret, timestamp, pads=mine.pads)
+        self.start(now)
+        sequence = self.next_sequence()
+        self._send(Connect(sequence, mine.account, self._digest, mine.version, timestamp))
+
+    def acknowledge(self, sequence: int, msg_id: bytes, result: int = 0) -> None:
+        """Answer a delivery, once what it says is on disk. After the close it does nothing."""
+        if self.state in (State.OPEN, State.LEAVING):
+            self.unacknowledged -= 1
+            self._reply(DeliverResp(sequence, msg_id, result))
+
+    @override
+    def _login_table(self) -> dict[int, Handler]:
+        return {c.CONNECT_RESP: self._on_connect_resp}
+
+    @override
+    def _open_table(self) -> dict[int, Handler]:
+        return {c.DELIVER: self._on_deliver}
+
+    @override
+    def _refuse(self, error: DecodeError) -> None:
+        if error.command == c.DELIVER:
+            self._reply(DeliverResp(error.sequence, error.msg_id, 1))
+
+    def _on_connect_resp(self, frame: bytes, now: float, events: list[Event]) -> None:
+        del now
+        answer = self._decoded(frame, events)
+        if not isinstance(answer, ConnectResp):
+            self._close("the answer to the login cannot be read", events)
+            return
+        if answer.status:
+            events.append(Refused(answer.status))
+            self._close(f"the login was refused with status {answer.status}", events)
+            return
+        mine = self._credentials
+        warning = ""
+        if not is_from_gateway(0, answer.authenticator, self._digest, mine.secret):
+            warning = "the gateway's digest is wrong"
+            if mine.is_strict:
+                self._close(warning, events)
+                return
+        self.layout = V20 if answer.width == V20.status else V30
+        if self.layout.version < mine.version:
+            warning = warning or "the gateway answered in the layout of 2.0"
+        self.state = State.OPEN
+        events.append(Opened(answer.version, warning))
+
+    def _on_deliver(self, frame: bytes, now: float, events: list[Event]) -> None:
+        del now
+        found = self._decoded(frame, events)
+        if isinstance(found, Deliver):
+            self.unacknowledged += 1
+            events.append(Delivered(found))

@@ -1,0 +1,126 @@
+"""The gateway's side of a CMPP connection: what a simulator needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Generic
+
+from typing_extensions import override
+
+from fzalert_sms.cmpp.codec import (
+    NO_ID,
+    V30,
+    CancelResp,
+    Connect,
+    ConnectResp,
+    DecodeError,
+    Layout,
+    QueryResp,
+    Submit,
+    SubmitResp,
+    encode,
+    gateway_digest,
+    is_from_account,
+    layout_of,
+)
+from fzalert_sms.cmpp.codec import layout as c
+from fzalert_sms.cmpp.codec.frames import Cancel, Query
+from fzalert_sms.cmpp.session.core import Event, Handler, Session
+from fzalert_sms.cmpp.session.events import Limits, LoggedIn, State, Submitted, T
+
+
+class ServerSession(Session[T], Generic[T]):
+    """Takes a login and submissions, and delivers.
+
+    Args:
+        accounts: The secret of each SP_Id.
+        limits: The figures of the connection; the window is that of our DELIVERs.
+        layout: The layout of every frame, or None to take the one that the login asks for. Some
+            clients ask for 2.0 and then speak 3.0.
+        refuse_with: A status that every login gets instead of its own, or 0.
+    """
+
+    answer_command = c.DELIVER_RESP
+
+    def __init__(
+        self,
+        accounts: Mapping[str, str],
+        *,
+        limits: Limits,
+        layout: Layout | None = None,
+        refuse_with: int = 0,
+    ) -> None:
+        super().__init__(limits=limits, layout=layout or V30)
+        self.account = ""
+        self.answers_tests = True
+        self._accounts = accounts
+        self._forced = layout
+        self._refuse_with = refuse_with
+
+    def answer(self, sequence: int, msg_id: bytes, result: int) -> None:
+        """Answer a submission."""
+        if self.state in (State.OPEN, State.LEAVING):
+            self._reply(SubmitResp(sequence, msg_id, result))
+
+    @override
+    def _login_table(self) -> dict[int, Handler]:
+        return {c.CONNECT: self._on_connect}
+
+    @override
+    def _open_table(self) -> dict[int, Handler]:
+        return {c.SUBMIT: self._on_submit, c.QUERY: self._on_query, c.CANCEL: self._on_cancel}
+
+    @override
+    def _refuse(self, error: DecodeError) -> None:
+        if error.command == c.SUBMIT:
+            self._reply(SubmitResp(error.sequence, NO_ID, 1))
+
+    @override
+    def _on_test(self, frame: bytes, now: float, events: list[Event]) -> None:
+        if self.answers_tests:
+            super()._on_test(frame, now, events)
+
+    def _on_connect(self, frame: bytes, now: float, events: list[Event]) -> None:
+        del now
+        asked = self._decoded(frame, events)
+        if not isinstance(asked, Connect):
+            self._close("the login cannot be read", events)
+            return
+        self.layout = self._forced or layout_of(asked.version)
+        secret = self._accounts.get(asked.source_addr)
+        status = self._refuse_with
+        if not status and secret is None:
+            status = 2
+        elif not status and secret is not None and not is_from_account(asked, secret):
+            status = 3
+        digest = bytes(16)
+        if status == 0 and secret is not None:
+            digest = gateway_digest(0, self.layout.status, asked.authenticator, secret)
+        answer = ConnectResp(asked.sequence, status, digest, self.layout.version)
+        self._replies.append(encode(answer, self.layout))
+        if status:
+            self._close(f"login refused with status {status}", events)
+            return
+        self.account = asked.source_addr
+        self.state = State.OPEN
+        events.append(LoggedIn(asked))
+
+    def _on_submit(self, frame: bytes, now: float, events: list[Event]) -> None:
+        del now
+        found = self._decoded(frame, events)
+        if isinstance(found, Submit):
+            events.append(Submitted(found))
+
+    def _on_query(self, frame: bytes, now: float, events: list[Event]) -> None:
+        del now
+        asked = self._decoded(frame, events)
+        if isinstance(asked, Query):
+            self._reply(
+                QueryResp(asked.sequence, asked.time, asked.query_type, asked.query_code, (0,) * 8)
+            )
+
+    def _on_cancel(self, frame: bytes, now: float, events: list[Event]) -> None:
+        del now
+        asked = self._decoded(frame, events)
+        if isinstance(asked, Cancel):
+            self._reply(CancelResp(asked.sequence, 1))
