@@ -16,13 +16,22 @@ from fzalert.access.directory import Directory
 from fzalert.config import Settings
 from fzalert.errors import FzalertError, NotConnected, ProtocolMismatch
 from fzalert.service.api import ServiceApi
-from fzalert.service.models import ScriptView, StatusView, UserView, WarningView, WarnRequest
+from fzalert.service.models import (
+    CampaignRequest,
+    CampaignView,
+    ScriptView,
+    StatusView,
+    UserView,
+    WarningView,
+    WarnRequest,
+)
 from fzalert.service.sockets import LONGEST_LINE, PROTOCOL, socket_path
 
 __all__ = ["Client", "connect"]
 
 CONNECT_WITHIN = 2.0
 ANSWER_WITHIN = 30.0
+IMPORT_WITHIN = 600.0
 
 
 def connect(settings: Settings) -> Client:
@@ -204,6 +213,25 @@ class Client(ServiceApi):
         actor = Directory.described(known["id"], known["name"], known["roles"], known["kind"])
         self._tokens[actor.id] = token
         return actor
+
+    @override
+    async def plan_campaign(self, request: CampaignRequest, by: Actor) -> CampaignView:
+        answer = await self._ask(
+            "plan_campaign",
+            IMPORT_WITHIN,
+            request=request.model_dump(mode="json"),
+            token=self._token(by),
+        )
+        return CampaignView.model_validate(answer)
+
+    @override
+    async def steer_campaign(self, id: str, action: str, by: Actor) -> CampaignView:
+        answer = await self._ask("steer_campaign", id=id, action=action, token=self._token(by))
+        return CampaignView.model_validate(answer)
+
+    @override
+    async def campaigns(self) -> list[CampaignView]:
+        return [CampaignView.model_validate(item) for item in await self._ask("campaigns")]
 
     @override
     async def changed(self, seq: int, timeout: float) -> int:

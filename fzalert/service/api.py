@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from fzalert.ports import Route
-from fzalert.service.models import ScriptView, StatusView, UserView, WarningView, WarnRequest
+from fzalert.service.models import (
+    CampaignRequest,
+    CampaignView,
+    ScriptView,
+    StatusView,
+    UserView,
+    WarningView,
+    WarnRequest,
+)
 
 if TYPE_CHECKING:
     from fzalert.access.actors import Actor
@@ -92,6 +100,28 @@ class ServiceApi(Protocol):
 
     async def withdraw(self, id: str, by: Actor) -> None:
         """Take a warning back where it still waits or is still shown."""
+        ...
+
+    async def plan_campaign(self, request: CampaignRequest, by: Actor) -> CampaignView:
+        """Import a list and store a campaign for it, ready to start; nothing is sent yet.
+
+        Raises:
+            InputError: The file is no list, or script, values or language are wrong.
+            AccessDenied: The actor may not run campaigns.
+        """
+        ...
+
+    async def steer_campaign(self, id: str, action: str, by: Actor) -> CampaignView:
+        """Let a campaign start, pause, resume or cancel.
+
+        Raises:
+            InputError: No such campaign or action.
+            AccessDenied: The actor may not run campaigns.
+        """
+        ...
+
+    async def campaigns(self) -> list[CampaignView]:
+        """Return every campaign, the oldest first."""
         ...
 
 

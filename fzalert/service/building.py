@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
+from typing import Protocol
 
+import structlog
 from typing_extensions import override
 
 from fzalert.access.keys import FileSigner
 from fzalert.access.vault import KeyRow, Vault
 from fzalert.background import Background
+from fzalert.campaigns import Feeder
+from fzalert.campaigns.feeder import Render
 from fzalert.clock import Clock
 from fzalert.config import ChannelSettings, Settings
 from fzalert.delivery import Caps, ChannelSpec, Engine, IdMaker, Limits
 from fzalert.http import HttpPool
+from fzalert.messages import Target, Warning
 from fzalert.ports import Adapter, AdapterContext, AdapterState, Signer
 from fzalert.scripts import ScriptSettings
 from fzalert.service.sockets import LocalSocket, socket_path
-from fzalert.store import ChangeSet, SqliteStore, StateRow, Store
+from fzalert.store import CampaignRow, ChangeSet, SqliteStore, StateRow, Store
 
 SIGNING_KEY = "signing.key"
 MASTER_KEY = "master.key"
+
+
+log = structlog.get_logger("fzalert.service")
+
+
+class CampaignSource(Protocol):
+    """What the feeder asks of the service about a stored campaign."""
+
+    def render_for(self, document: Mapping[str, object]) -> Render:
+        """The function that renders its texts."""
+        ...
+
+    def warning_for(
+        self, row: CampaignRow, document: Mapping[str, object], targets: tuple[Target, ...]
+    ) -> Warning:
+        """Its warning, for some of its targets."""
+        ...
 
 
 class StoreState(AdapterState):
@@ -68,11 +91,34 @@ class Building:
     ids: IdMaker
     caps: Caps
     scripts: ScriptSettings
+    clock: Clock
+    background: Background
+    _feeder: Feeder | None = None
+    _feeding: asyncio.Task[None] | None = None
+
+    def feeder(self, source: CampaignSource) -> Feeder:
+        """The feeder of this service's campaigns."""
+        if self._feeder is None:
+            self._feeder = Feeder(
+                self.store,
+                self.engine,
+                self.ids,
+                self.caps,
+                self.clock,
+                source.render_for,
+                source.warning_for,
+            )
+        return self._feeder
+
+    def start_feeding(self, source: CampaignSource) -> None:
+        """Feed running campaigns until the service closes."""
+        self._feeding = self.background.keep("campaigns", self.feeder(source).run)
 
     async def close(self) -> None:
         """Close in reverse order; each step runs even if one before it failed."""
         try:
             await self.socket.close()
+            await self.background.close()
         finally:
             try:
                 await self.engine.close()
@@ -142,7 +188,14 @@ async def build(settings: Settings, clock: Clock) -> Building:
         IdMaker(clock),
         _caps(settings),
         script_settings(settings),
+        clock,
+        Background(_feeder_crashed),
     )
+
+
+def _feeder_crashed(name: str, error: Exception) -> timedelta:
+    log.warning("service.work_crashed", work=name, error=type(error).__name__, detail=str(error))
+    return timedelta(seconds=2)
 
 
 def adapter_maker(

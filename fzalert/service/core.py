@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +15,8 @@ from typing_extensions import override
 from fzalert.access import directory as access
 from fzalert.access.actors import Actor, Role
 from fzalert.access.directory import Directory
+from fzalert.campaigns import summarise
+from fzalert.campaigns.feeder import Render
 from fzalert.clock import Clock, SystemClock
 from fzalert.config import Settings
 from fzalert.delivery import prepare
@@ -22,21 +24,13 @@ from fzalert.delivery.quiet import quiet_until
 from fzalert.errors import AccessDenied, InputError, UnknownScript
 from fzalert.messages import (
     FINAL_STATES,
+    ActorId,
     Lane,
-    Outcome,
-    OutcomeState,
     Rendition,
     Target,
     TargetKind,
     Warning,
     WarningId,
-    bank_desk,
-    counter,
-    display,
-    group,
-    mailbox,
-    phone,
-    speaker,
 )
 from fzalert.ports import Capabilities, Route
 from fzalert.scripts import (
@@ -54,37 +48,37 @@ from fzalert.scripts import (
 from fzalert.service.api import DaemonApi
 from fzalert.service.building import Building, build
 from fzalert.service.models import (
+    CampaignRequest,
+    CampaignView,
     ChannelView,
-    CountersView,
-    OutcomeView,
     ScriptView,
     StatusView,
     UserView,
     WarningView,
     WarnRequest,
 )
+from fzalert.service.views import (
+    campaign_view,
+    counters_view,
+    key_hash_of,
+    parse_target,
+    time_text,
+    warning_view,
+)
 from fzalert.store import (
+    CampaignRow,
     ChangeSet,
     CounterRow,
     Event,
     EvidenceEntry,
-    PartState,
     UserRow,
-    WarningRow,
 )
 
 PROTOCOL = 1
 APPROVALS = "approvals"
 PLACES = {TargetKind.COUNTER: Place.COUNTER, TargetKind.BANK_DESK: Place.BANK_DESK}
-MAKERS = {
-    TargetKind.PHONE: phone,
-    TargetKind.DISPLAY: display,
-    TargetKind.SPEAKER: speaker,
-    TargetKind.COUNTER: counter,
-    TargetKind.MAILBOX: mailbox,
-    TargetKind.GROUP: group,
-    TargetKind.BANK_DESK: bank_desk,
-}
+MOST_REFUSALS = 1000
+STEERING = {"start": "running", "resume": "running", "pause": "paused", "cancel": "cancelled"}
 MAY_WARN = (
     Role.TELLER,
     Role.BRANCH_MANAGER,
@@ -94,21 +88,7 @@ MAY_WARN = (
     Role.ADMIN,
 )
 
-
-def parse_target(text: str) -> Target:
-    """Read `kind:address`.
-
-    Raises:
-        InputError: Unknown kind, or no address of that kind; `field` is `to`.
-    """
-    kind, colon, address = text.partition(":")
-    if not colon or kind not in set(TargetKind):
-        raise InputError(
-            f"{kind[:20]!r} is no kind of target.",
-            hint=f"Write kind:address with one of {', '.join(TargetKind)}.",
-            field="to",
-        )
-    return MAKERS[TargetKind(kind)](address)
+MAY_CAMPAIGN = (Role.BRANCH_MANAGER, Role.DUTY_OFFICER, Role.ADMIN)
 
 
 class Service(DaemonApi):
@@ -157,6 +137,7 @@ class Service(DaemonApi):
                 for row in await building.store.users()
             )
             await building.engine.open()
+            building.start_feeding(self)
             await building.socket.open(self)
         except BaseException:
             await self.close()
@@ -196,31 +177,18 @@ class Service(DaemonApi):
         building = self._parts
         lane = Lane(request.lane)
         targets = tuple(dict.fromkeys(parse_target(text) for text in request.to))
-        script = self._script(request)
+        script = self._script(request.script, request.audience, request.language)
         now = self.clock.millis()
         drill = self.settings.drill.enabled
         may_send(script, self._approvals, now, drill=drill)
-        warning = self._decide(request, script, targets, lane, by, now)
-
-        def rendered(target: Target, capabilities: Capabilities) -> Rendition:
-            return render(
-                script,
-                kind=capabilities.rendition,
-                language=request.language,
-                audience=request.audience,
-                values=request.values,
-                text_profile=capabilities.text,
-                lane=lane,
-                drill=drill,
-                settings=building.scripts,
-                place=PLACES.get(target.kind),
-            )
+        personal = any(target.is_personal for target in targets)
+        warning = self._decide(request, script, targets, lane, by, now, personal=personal)
 
         ready = await prepare(
             warning,
-            _hash(request),
+            key_hash_of(request),
             building.engine.channels,
-            rendered,
+            self._renderer(script, request.language, request.audience, request.values, lane),
             building.store,
             building.ids,
             building.caps,
@@ -255,15 +223,41 @@ class Service(DaemonApi):
             raise RuntimeError("a warning that was just committed cannot be read")
         return found
 
-    def _script(self, request: WarnRequest) -> Script:
-        audience = request.audience
-        if audience == "elderly" and "elderly" not in self.library.audiences(request.script):
+    def _renderer(
+        self,
+        script: Script,
+        language: str,
+        audience: str,
+        values: Mapping[str, str | int],
+        lane: Lane,
+    ) -> Render:
+        settings = self._parts.scripts
+        drill = self.settings.drill.enabled
+
+        def rendered(target: Target, capabilities: Capabilities) -> Rendition:
+            return render(
+                script,
+                kind=capabilities.rendition,
+                language=language,
+                audience=audience,
+                values=values,
+                text_profile=capabilities.text,
+                lane=lane,
+                drill=drill,
+                settings=settings,
+                place=PLACES.get(target.kind),
+            )
+
+        return rendered
+
+    def _script(self, id: str, audience: str, language: str) -> Script:
+        if audience == "elderly" and "elderly" not in self.library.audiences(id):
             # The elder variants live inside the general script; `render` takes them by audience.
             audience = "general"
-        script = self.library.get(request.script, audience)
-        if script.language(request.language) is None:
+        script = self.library.get(id, audience)
+        if script.language(language) is None:
             raise UnknownScript(
-                f"{script.key} has no texts in {request.language!r}.",
+                f"{script.key} has no texts in {language!r}.",
                 hint=f"It has {', '.join(sorted(script.languages))}.",
                 field="language",
             )
@@ -271,12 +265,14 @@ class Service(DaemonApi):
 
     def _decide(
         self,
-        request: WarnRequest,
+        request: WarnRequest | CampaignRequest,
         script: Script,
         targets: tuple[Target, ...],
         lane: Lane,
         by: Actor,
         now: int,
+        *,
+        personal: bool,
     ) -> Warning:
         limits = self.settings.limits
         if request.expires_in is not None:
@@ -287,7 +283,7 @@ class Service(DaemonApi):
             window = limits.bulk_window * 3_600_000
         not_before = now
         quiet = limits.quiet_hours
-        if lane is Lane.BULK and quiet.enabled and any(t.is_personal for t in targets):
+        if lane is Lane.BULK and quiet.enabled and personal:
             until = quiet_until(self.clock.now(), quiet.start, quiet.end, quiet.tzinfo)
             if until is not None:
                 not_before = int(until.timestamp() * 1000)
@@ -307,7 +303,7 @@ class Service(DaemonApi):
             lane,
             not_before,
             not_after,
-            request.key,
+            request.key if isinstance(request, WarnRequest) else "",
             by.id,
             self.settings.drill.enabled,
         )
@@ -326,7 +322,7 @@ class Service(DaemonApi):
             outcomes = await building.store.outcomes(row.id)
             left = deadline - self.clock.monotonic()
             if left <= 0 or all(outcome.state in FINAL_STATES for outcome in outcomes):
-                return _view(row, outcomes)
+                return warning_view(row, outcomes)
             await building.engine.changed(seen, left)
 
     @override
@@ -334,7 +330,7 @@ class Service(DaemonApi):
         store = self._parts.store
         before = int(after) if after.isdecimal() and len(after) <= 19 else None
         rows = await store.warnings(min(limit, 200), before)
-        return [_view(row, await store.outcomes(row.id, most=50)) for row in rows]
+        return [warning_view(row, await store.outcomes(row.id, most=50)) for row in rows]
 
     @override
     async def withdraw(self, id: str, by: Actor) -> None:
@@ -359,6 +355,95 @@ class Service(DaemonApi):
             for part in range(outcome.parts)
         )
         building.engine.note_change()
+
+    # -- campaigns -------------------------------------------------------------------------
+
+    @override
+    async def plan_campaign(self, request: CampaignRequest, by: Actor) -> CampaignView:
+        by.require(*MAY_CAMPAIGN)
+        script = self._script(request.script, request.audience, request.language)
+        now = self.clock.millis()
+        may_send(script, self._approvals, now, drill=self.settings.drill.enabled)
+        warning = self._decide(request, script, (), Lane.BULK, by, now, personal=True)
+        recipients, summary = await asyncio.to_thread(summarise, Path(request.file))
+        document: dict[str, object] = {
+            "script": script.key,
+            "audience": request.audience,
+            "language": request.language,
+            "values": dict(request.values),
+            "not_before": warning.not_before,
+            "not_after": warning.not_after,
+            "by": by.id,
+            "drill": warning.drill,
+            "rows": summary.rows,
+            "duplicates": summary.duplicates,
+            "refused": summary.refused,
+            "by_code": dict(summary.by_code),
+            "villages": dict(summary.villages.most_common(200)),
+            "refusals": [
+                {
+                    "row": refusal.row,
+                    "column": refusal.column,
+                    "code": str(refusal.code),
+                    "reason": refusal.reason,
+                    "sheet": refusal.sheet,
+                }
+                for refusal in summary.refusals[:MOST_REFUSALS]
+            ],
+        }
+        campaign = await self._parts.feeder(self).create(
+            request.name, warning, recipients, summary, document, b""
+        )
+        return campaign_view(campaign)
+
+    @override
+    async def steer_campaign(self, id: str, action: str, by: Actor) -> CampaignView:
+        by.require(*MAY_CAMPAIGN)
+        state = STEERING.get(action)
+        if state is None:
+            raise InputError(
+                f"{action[:20]!r} is nothing that a campaign can do.",
+                hint=f"Use one of {', '.join(STEERING)}.",
+                field="action",
+            )
+        number = int(id) if id.isdecimal() and len(id) <= 19 else 0
+        found = await self._parts.feeder(self).set_state(number, state, by.id)
+        if found is None:
+            raise InputError("There is no such campaign.", field="id")
+        return campaign_view(found)
+
+    @override
+    async def campaigns(self) -> list[CampaignView]:
+        return [campaign_view(found) for found in await self._parts.feeder(self).all()]
+
+    def render_for(self, document: Mapping[str, object]) -> Render:
+        """The function that renders a campaign's texts; for the feeder."""
+        script = self.library.by_key(str(document["script"]))
+        values = document["values"]
+        assert isinstance(values, dict)  # noqa: S101  as it was stored
+        return self._renderer(
+            script, str(document["language"]), str(document["audience"]), values, Lane.BULK
+        )
+
+    def warning_for(
+        self, row: CampaignRow, document: Mapping[str, object], targets: tuple[Target, ...]
+    ) -> Warning:
+        """The stored warning of a campaign, for some of its targets; for the feeder."""
+        values = document["values"]
+        assert isinstance(values, dict)  # noqa: S101  as it was stored
+        return Warning(
+            WarningId(row.warning),
+            str(document["script"]),
+            str(document["language"]),
+            targets,
+            values,
+            Lane.BULK,
+            max(int(str(document["not_before"])), self.clock.millis()),
+            int(str(document["not_after"])),
+            "",
+            ActorId(str(document["by"])),
+            bool(document["drill"]),
+        )
 
     # -- scripts ---------------------------------------------------------------------------
 
@@ -436,7 +521,7 @@ class Service(DaemonApi):
                 name=row.name,
                 roles=[role for role in row.roles.split(",") if role],
                 disabled=row.disabled,
-                created_at=_time(row.created_ms),
+                created_at=time_text(row.created_ms),
             )
             for row in await self._parts.store.users()
         ]
@@ -489,10 +574,8 @@ class Service(DaemonApi):
         rows = await building.store.counters()
         chains = await building.store.chains()
         channels = [await self._channel(name, rows) for name in building.engine.channels]
-        from fzalert import __version__
-
         return StatusView(
-            version=__version__,
+            version=metadata.version("fzalert"),
             protocol=PROTOCOL,
             pid=os.getpid(),
             started_at=self._started_at.isoformat(timespec="seconds"),
@@ -500,7 +583,7 @@ class Service(DaemonApi):
             store=self.settings.store.path.name,
             store_id=building.store.store_id,
             channels=channels,
-            totals=_counters(rows),
+            totals=counters_view(rows),
             ticks=building.store.transactions,
             orphans=await building.store.orphans(),
             evidence_head=chains[-1][2].hex() if chains else "",
@@ -526,7 +609,7 @@ class Service(DaemonApi):
             per_second=round(sum(slot.per_second() for slot in slots), 1),
             latency_ms=health.latency_ms,
             last_error=next((slot.last_error for slot in slots if slot.last_error), ""),
-            counters=_counters([row for row in rows if row.channel == name]),
+            counters=counters_view([row for row in rows if row.channel == name]),
             figures=dict(health.figures),
         )
 
@@ -541,77 +624,3 @@ class Service(DaemonApi):
     @override
     def set_web(self, url: str) -> None:
         self._web = url
-
-
-def _hash(request: WarnRequest) -> bytes:
-    """What an idempotency key stands for: everything of the request but the key."""
-    body = request.model_dump(exclude={"key"})
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
-
-
-def _time(millis: int) -> str:
-    if not millis:
-        return ""
-    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-def _view(row: WarningRow, outcomes: Sequence[Outcome]) -> WarningView:
-    return WarningView(
-        id=str(row.id),
-        script=row.script,
-        language=row.language,
-        lane=str(row.lane),
-        accepted_at=_time(row.created),
-        not_after=_time(row.not_after),
-        key=row.key,
-        by=row.by,
-        drill=row.drill,
-        state=_overall(outcomes),
-        targets=[
-            OutcomeView(
-                message=str(outcome.message),
-                target=str(outcome.target),
-                channel=outcome.channel,
-                state=str(outcome.state),
-                proof=outcome.proof.name.lower(),
-                word=outcome.word,
-                code=outcome.code,
-                detail=outcome.detail,
-                at=_time(outcome.at),
-                parts=outcome.parts,
-                duration_ms=outcome.duration_ms,
-            )
-            for outcome in outcomes
-        ],
-    )
-
-
-def _overall(outcomes: Sequence[Outcome]) -> str:
-    """One word for all: the common fate, `open` while one is open, else `partly`."""
-    states = {outcome.state for outcome in outcomes}
-    if OutcomeState.OPEN in states or not states:
-        return "open"
-    return str(states.pop()) if len(states) == 1 else "partly"
-
-
-_COUNTED: Mapping[PartState, str] = {
-    PartState.QUEUED: "queued",
-    PartState.CLAIMED: "open",
-    PartState.SENT: "sent",
-    PartState.DELIVERED: "delivered",
-    PartState.FAILED: "failed",
-    PartState.EXPIRED: "expired",
-    PartState.UNKNOWN: "unknown",
-    PartState.SUPPRESSED: "suppressed",
-    PartState.WITHDRAWN: "failed",
-}
-
-
-def _counters(rows: Sequence[CounterRow]) -> CountersView:
-    sums = dict.fromkeys(CountersView.model_fields, 0)
-    for row in rows:
-        sums["accepted"] += row.n
-        sums[_COUNTED[row.state]] += row.n
-        if row.state in {PartState.SENT, PartState.DELIVERED}:
-            sums["open"] += row.n if row.state is PartState.SENT else 0
-    return CountersView(**sums)

@@ -10,9 +10,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "CampaignRequest",
+    "CampaignView",
     "ChannelView",
     "CountersView",
     "OutcomeView",
+    "RefusalView",
     "ScriptView",
     "StatusView",
     "UserView",
@@ -136,6 +139,50 @@ class UserView(_Strict):
     disabled: bool = False
     drill: bool = Field(default=False, description="A person of a drill; its acts never count.")
     created_at: str = Field(default="", description="RFC 3339, or empty.")
+
+
+class RefusalView(_Strict):
+    """One row of a list that was refused."""
+
+    row: int
+    column: str
+    code: str
+    reason: str
+    sheet: str = ""
+
+
+class CampaignView(_Strict):
+    """One campaign: its audience, what of the list was refused, and how far it is."""
+
+    id: str
+    name: str
+    warning: str
+    script: str
+    state: str = Field(description="importing, ready, running, paused, done or cancelled.")
+    total: int
+    fed: int
+    rows: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    by_code: dict[str, int] = Field(default_factory=dict)
+    villages: dict[str, int] = Field(default_factory=dict)
+    refusals: list[RefusalView] = Field(default_factory=list)
+
+
+class CampaignRequest(_Strict):
+    """One campaign to be planned from a list that lies on this machine."""
+
+    name: str = Field(min_length=1, max_length=80, description="What people call it.")
+    file: str = Field(description="The list, .xlsx or .csv, as an absolute path.")
+    script: str = Field(description="Id of the script.")
+    audience: str = Field(default="general", description="Audience of the script.")
+    language: str = Field(default="zh", description="Language of the texts: zh or en.")
+    values: dict[str, str | int] = Field(
+        default_factory=dict, description="Values of the script's variables."
+    )
+    expires_in: float | None = Field(
+        default=None, gt=0, le=30 * 86400, description="Seconds after which it is worthless."
+    )
 
 
 class StatusView(_Strict):

@@ -21,7 +21,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from fzalert.errors import FzalertError, InputError
-from fzalert.service.models import WarnRequest
+from fzalert.service.models import CampaignRequest, WarnRequest
 
 if TYPE_CHECKING:
     from fzalert.access.actors import Actor
@@ -138,6 +138,9 @@ class Calls:
             "authenticate": self._authenticate,
             "changed": lambda a: service.changed(int(a["seq"]), min(float(a["timeout"]), 60.0)),
             "withdraw": self._withdraw,
+            "plan_campaign": self._plan,
+            "steer_campaign": self._steer,
+            "campaigns": lambda _: service.campaigns(),
         }
 
     async def answer(self, request: Args) -> Args:
@@ -173,6 +176,15 @@ class Calls:
     async def _withdraw(self, args: Args) -> object:
         await self._service.withdraw(str(args["id"]), await self._actor(args))
         return None
+
+    async def _plan(self, args: Args) -> object:
+        request = CampaignRequest.model_validate(args["request"])
+        return await self._service.plan_campaign(request, await self._actor(args))
+
+    async def _steer(self, args: Args) -> object:
+        return await self._service.steer_campaign(
+            str(args["id"]), str(args["action"]), await self._actor(args)
+        )
 
     async def _approve(self, args: Args) -> object:
         author = await self._service.authenticate(str(args["author"]))
