@@ -99,6 +99,10 @@ def test_a_digest_changes_with_what_people_read_and_with_nothing_else() -> None:
         "x-market"
     ).digest not in {first.digest}
     assert Library.from_toml(own(sms="别信，打96110。")).get("x-market").digest != first.digest
+    stop = own().replace('action = "call"', 'action = "stop"')
+    asking = own().replace('action = "call"', 'action = "call"\ncounter = ["q-secret"]')
+    for other in (stop, asking):
+        assert Library.from_toml(other).get("x-market").digest != first.digest
     noted = own().replace('action = "call"', 'action = "call"\nauthor = "a"\nstatus = "published"')
     assert Library.from_toml(noted).get("x-market").digest == first.digest
 

@@ -93,6 +93,15 @@ def test_a_wrong_value_is_refused_by_field_and_never_repeated(name: str, value: 
         assert value not in str(caught.value)
 
 
+@pytest.mark.parametrize("character", ["\u202e", "\u200b", "\u200d", "\ufeff", "\n", "\x7f"])
+def test_even_a_configured_name_holds_nothing_that_hides(character: str) -> None:
+    name = f"城关{character}支行"
+    settings = ScriptSettings(names={"branch": frozenset({name})})
+    with pytest.raises(InputError, match=f"U\\+{ord(character):04X}") as caught:
+        check_values(Library.load().get("generic"), {"branch": name}, settings)
+    assert caught.value.field == "branch"
+
+
 @pytest.mark.parametrize(
     "name", ["name", "phone", "id_number", "account", "address", "teller", "victim", "__class__"]
 )
