@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing_extensions import override
 
 from fzalert.access import Actor, Directory
-from fzalert.errors import AccessDenied, DuplicateKey, UnknownScript
+from fzalert.errors import AccessDenied, DuplicateKey, InputError, UnknownScript
 from fzalert.messages import mask_digits
 from fzalert.ports import Route
 from fzalert.service.api import DaemonApi
 from fzalert.service.models import (
+    CampaignRequest,
+    CampaignView,
     ChannelView,
     CountersView,
     OutcomeView,
@@ -51,6 +53,7 @@ class FakeService(DaemonApi):
         self.channels: list[ChannelView] = []
         self.mounted: dict[str, Sequence[Route]] = {}
         self.library = [_script()]
+        self.planned: list[CampaignView] = []
         self.web = ""
         self.broken: Exception | None = None
         self._seq = 1
@@ -191,6 +194,36 @@ class FakeService(DaemonApi):
     @override
     async def withdraw(self, id: str, by: Actor) -> None:
         self._fail()
+
+    @override
+    async def plan_campaign(self, request: CampaignRequest, by: Actor) -> CampaignView:
+        view = CampaignView(
+            id=str(9_000_000_000_000 + len(self.planned)),
+            name=request.name,
+            warning="",
+            script=SCRIPT,
+            state="ready",
+            total=8000,
+            fed=0,
+            rows=8000,
+        )
+        self.planned.append(view)
+        return view
+
+    @override
+    async def steer_campaign(self, id: str, action: str, by: Actor) -> CampaignView:
+        states = {"start": "running", "pause": "paused", "resume": "running"}
+        for place, view in enumerate(self.planned):
+            if view.id == id:
+                state = states.get(action, "cancelled")
+                self.planned[place] = view.model_copy(update={"state": state})
+                return self.planned[place]
+        raise InputError("There is no such campaign.", field="id")
+
+    @override
+    async def campaigns(self) -> list[CampaignView]:
+        self._fail()
+        return list(self.planned)
 
     @override
     def routes(self) -> Mapping[str, Sequence[Route]]:

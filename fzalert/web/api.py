@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from fzalert.access import Role
+from fzalert.service.core import MAY_WARN
 from fzalert.service.models import ScriptView, StatusView, WarningView, WarnRequest
 from fzalert.web.endpoints import Answer, Call, Endpoint, NoBody, NoQuery
 from fzalert.web.problems import FieldFault, ProblemError
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Readiness", "ScriptList", "WarningList", "endpoints", "readiness"]
 
-MAY_WARN = frozenset(
-    {Role.TELLER, Role.BRANCH_MANAGER, Role.DUTY_OFFICER, Role.DETECTIVE, Role.ADMIN}
-)
 MAY_APPROVE = frozenset({Role.APPROVER})
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
@@ -107,7 +105,7 @@ def endpoints(stopping: Stopping) -> list[Endpoint[BaseModel, BaseModel]]:
             WarnRequest,
             NoQuery,
             status=202,
-            roles=MAY_WARN,
+            roles=frozenset(MAY_WARN),
             keyed=True,
             problems=(409,),
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import mimetypes
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from importlib.resources import files
 from urllib.parse import parse_qs
 
@@ -65,6 +65,7 @@ class Pages:
         self._clock = clock
         self._stopping = stopping
         self._assets = _read_assets()
+        self._titles: dict[str, str] = {}
         self._fragment = ""
         self._fragment_at = float("-inf")
         self._rendering = asyncio.Lock()
@@ -139,7 +140,16 @@ class Pages:
     async def _summary(self) -> Summary:
         status = await self._service.status()
         recent = await self._service.recent(RECENT)
-        return summarise(status, recent, self._clock.now())
+        titles = await self._script_titles({view.script for view in recent})
+        campaigns = await self._service.campaigns()
+        return summarise(status, recent, campaigns, titles, self._clock.now())
+
+    async def _script_titles(self, keys: Collection[str]) -> Mapping[str, str]:
+        """Titles of scripts by key; the library is asked again only for a key never asked for."""
+        if not self._titles.keys() >= set(keys):
+            library = await self._service.scripts()
+            self._titles = dict.fromkeys(keys, "") | {each.key: each.title for each in library}
+        return self._titles
 
     def _mounted(self) -> frozenset[str]:
         """Channels whose own page a person may open."""
@@ -158,7 +168,8 @@ class Pages:
         view = await self._service.warning(id) if id.isascii() and id.isalnum() else None
         if view is None:
             raise ProblemError(404, "no-such-warning", "没有这条预警。There is no such warning.")
-        return self._page(request, "warning.html", actor=actor, row=warning_row(view))
+        row = warning_row(view, await self._script_titles({view.script}))
+        return self._page(request, "warning.html", actor=actor, row=row)
 
     async def _login(self, request: Request) -> Response:
         if request.method != "POST":

@@ -5,13 +5,22 @@ Pure: views go in, rows for the templates come out, and every row is complete wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
-from fzalert.service.models import ChannelView, OutcomeView, StatusView, WarningView
+from fzalert.service.models import CampaignView, ChannelView, OutcomeView, StatusView, WarningView
 
-__all__ = ["Badge", "ChannelRow", "FateRow", "Summary", "WarningRow", "summarise", "when"]
+__all__ = [
+    "Badge",
+    "CampaignRow",
+    "ChannelRow",
+    "FateRow",
+    "Summary",
+    "WarningRow",
+    "summarise",
+    "when",
+]
 
 _BEIJING = timezone(timedelta(hours=8))
 
@@ -34,7 +43,7 @@ class Badge:
 
 
 _CHANNEL: Mapping[str, tuple[Badge, str, str]] = {
-    "up": (Badge("ok", "●", "正常", "up"), "正在发送", "Sending."),
+    "up": (Badge("ok", "●", "正常", "up"), "有消息就发", "Sends what comes."),
     "slow": (
         Badge("warn", "▲", "变慢", "slow"),
         "按对方的节奏发送，紧急优先",
@@ -61,6 +70,15 @@ _FATE: Mapping[str, Badge] = {
     "suppressed": Badge("quiet", "○", "按规则未发", "held back by rule"),
     "withdrawn": Badge("quiet", "○", "已撤回", "withdrawn"),
 }
+_CAMPAIGN: Mapping[str, Badge] = {
+    "importing": Badge("quiet", "○", "导入名单", "importing"),
+    "ready": Badge("quiet", "○", "待开始", "ready"),
+    "running": Badge("ok", "●", "进行中", "running"),
+    "paused": Badge("warn", "▲", "已暂停", "paused"),
+    "done": Badge("ok", "●", "已完成", "done"),
+    "cancelled": Badge("quiet", "○", "已取消", "cancelled"),
+}
+_CAMPAIGNS = 5
 _WORD: Mapping[str, str] = {
     "sent": "对方已受理",
     "throttled": "对方限速",
@@ -135,6 +153,7 @@ class WarningRow:
     """One warning with what became of it."""
 
     view: WarningView
+    title: str
     lane: str
     badge: Badge
     at: str
@@ -144,12 +163,22 @@ class WarningRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """One campaign on the status page."""
+
+    view: CampaignView
+    badge: Badge
+    share: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Everything that the live part of the status page shows."""
 
     status: StatusView
     channels: tuple[ChannelRow, ...]
     warnings: tuple[WarningRow, ...]
+    campaigns: tuple[CampaignRow, ...]
     share: str
     ready_urgent: int
     ready_bulk: int
@@ -170,15 +199,22 @@ def when(moment: str | datetime, *, seconds: bool = True) -> str:
     return moment.astimezone(_BEIJING).strftime("%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
-def summarise(status: StatusView, recent: Iterable[WarningView], now: datetime) -> Summary:
-    """Put the status page's live part together."""
+def summarise(
+    status: StatusView,
+    recent: Iterable[WarningView],
+    campaigns: Sequence[CampaignView],
+    titles: Mapping[str, str],
+    now: datetime,
+) -> Summary:
+    """Put the status page's live part together; `titles` are those of the scripts, by key."""
     channels = tuple(_channel(view) for view in status.channels)
     urgent = sum(view.ready_urgent for view in status.channels)
     bulk = sum(view.ready_bulk for view in status.channels)
     return Summary(
         status=status,
         channels=channels,
-        warnings=tuple(warning_row(view) for view in recent),
+        warnings=tuple(warning_row(view, titles) for view in recent),
+        campaigns=tuple(_campaign(view) for view in reversed(campaigns[-_CAMPAIGNS:])),
         share=_share(status),
         ready_urgent=urgent,
         ready_bulk=bulk,
@@ -189,8 +225,8 @@ def summarise(status: StatusView, recent: Iterable[WarningView], now: datetime) 
     )
 
 
-def warning_row(view: WarningView) -> WarningRow:
-    """Put one warning into words."""
+def warning_row(view: WarningView, titles: Mapping[str, str]) -> WarningRow:
+    """Put one warning into words; `titles` are those of the scripts, by key."""
     fates = tuple(_fate(target) for target in view.targets)
     counts: dict[str, int] = {}
     for target in view.targets:
@@ -198,6 +234,7 @@ def warning_row(view: WarningView) -> WarningRow:
     order = {state: place for place, state in enumerate(_FATE)}
     return WarningRow(
         view=view,
+        title=titles.get(view.script, ""),
         lane=_LANE.get(view.lane, view.lane),
         badge=_badge(view.state),
         at=when(view.accepted_at),
@@ -208,6 +245,12 @@ def warning_row(view: WarningView) -> WarningRow:
             for state in sorted(counts, key=lambda s: order.get(s, 9))
         ),
     )
+
+
+def _campaign(view: CampaignView) -> CampaignRow:
+    share = f"{view.fed * 100 // view.total}%" if view.total else "–"
+    badge = _CAMPAIGN.get(view.state) or Badge("warn", "▲", view.state, "")
+    return CampaignRow(view=view, badge=badge, share=share)
 
 
 def _badge(state: str) -> Badge:
@@ -234,13 +277,17 @@ def _channel(view: ChannelView) -> ChannelRow:
         badge=badge,
         action=action,
         action_en=action_en,
-        per_second=f"{view.per_second:.0f}" if view.per_second >= 10 else f"{view.per_second:.1f}",
+        per_second=_pace(view.per_second),
         limit="" if view.rate is None else f"{view.rate:g}",
         window=f"{view.in_flight}/{view.window}",
         window_full=view.window > 0 and view.in_flight >= view.window,
         latency=_latency(view.latency_ms),
         figures=tuple((name, _number(value)) for name, value in view.figures.items()),
     )
+
+
+def _pace(per_second: float) -> str:
+    return f"{per_second:.1f}" if 0 < per_second < 10 else f"{per_second:.0f}"
 
 
 def _latency(millis: float | None) -> str:

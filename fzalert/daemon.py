@@ -1,0 +1,166 @@
+"""Start and stop in order: store and service, then the web; the other way round at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from types import FrameType
+
+import structlog
+
+from fzalert.background import Background
+from fzalert.clock import Clock, SystemClock
+from fzalert.config import Settings
+from fzalert.errors import FzalertError
+from fzalert.service.api import DaemonApi
+from fzalert.service.core import Service
+from fzalert.service.models import StatusView
+from fzalert.web import Stopping, WebServer, build_app
+
+__all__ = ["Ready", "ServiceOpener", "run"]
+
+_log = structlog.get_logger(__name__)
+STOPPED_AT_ONCE = 130
+
+ServiceOpener = Callable[[Settings], AbstractAsyncContextManager[DaemonApi]]
+"""Opens the service: takes the lock and the store, opens the channels; drains when it closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is known once everything serves.
+
+    Attributes:
+        web: Address of the pages.
+        status: How the service was at that moment.
+    """
+
+    web: str
+    status: StatusView
+
+
+class WebFailed(FzalertError):
+    """The web server died of itself; the process stops so that its supervisor starts it again."""
+
+    code = "web-failed"
+
+
+async def run(
+    settings: Settings,
+    *,
+    ready: Callable[[Ready], None] | None = None,
+    open_service: ServiceOpener | None = None,
+    clock: Clock | None = None,
+) -> None:
+    """Serve until a signal asks to stop, then drain; a second signal ends the process at once.
+
+    Args:
+        settings: What to run.
+        ready: Called once everything serves.
+        open_service: Opens the service; the real one where none is given.
+        clock: The clock; the machine's where none is given.
+
+    Raises:
+        StoreInUse: Another process owns the store.
+        ListenError: The address of the pages cannot be bound.
+        WebFailed: The web server died.
+    """
+    clock = clock or SystemClock()
+    stop = asyncio.Event()
+    with _signals(stop):
+        async with (open_service or _open_service)(settings) as service:
+            stopping = Stopping()
+            app = build_app(service, settings, stopping=stopping, clock=clock)
+            server = WebServer(app, settings.web, stopping)
+            async with server.serving() as url, Background() as tasks:
+                service.set_web(url)
+                status = await service.status()
+                _log.info("daemon.ready", web=url, channels=len(status.channels))
+                notify(f"READY=1\nSTATUS={url}")
+                _ = tasks.keep("watchdog", lambda: _watchdog(service, clock))
+                if ready is not None:
+                    ready(Ready(url, status))
+                await _first(stop, server.failed)
+                notify("STOPPING=1")
+                _log.info("daemon.stopping")
+            service.set_web("")
+    if server.failed.is_set():
+        raise WebFailed("The web server died; the log has the details.")
+    _log.info("daemon.stopped")
+
+
+def _open_service(settings: Settings) -> AbstractAsyncContextManager[DaemonApi]:
+    return Service(settings)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
+        waits = [group.create_task(event.wait()) for event in events]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT set `stop`; the second one ends the process on the spot.
+
+    That is safe at any moment: whatever was accepted is on disk.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread; its owner stops us
+        return
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        del number, frame
+        if asked:
+            os.write(2, b"fzalert: stopped at once; what was accepted is on disk\n")
+            os._exit(STOPPED_AT_ONCE)
+        asked = True
+        loop.call_soon_threadsafe(stop.set)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+async def _watchdog(service: DaemonApi, clock: Clock) -> None:
+    """Tell systemd that we live, each time the service has proven that it answers."""
+    asked = os.environ.get("WATCHDOG_USEC", "")
+    if not asked.isdecimal() or int(asked) == 0:
+        return
+    pause = timedelta(microseconds=int(asked)).total_seconds() / 2
+    while True:
+        await service.status()
+        notify("WATCHDOG=1")
+        await clock.sleep(pause)
+
+
+def notify(state: str) -> None:
+    """Tell systemd one state; nothing happens where it did not start us.
+
+    Source: sd_notify(3).
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address or sys.platform == "win32":
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        try:
+            sender.sendto(state.encode(), address.replace("@", "\0", 1))
+        except OSError as error:
+            _log.warning("daemon.notify-failed", reason=error.strerror)
