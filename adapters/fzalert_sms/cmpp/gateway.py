@@ -15,6 +15,7 @@ from fzalert.messages import RenditionKind, ReportKind, TargetKind
 from fzalert.ports import (
     AdapterContext,
     Capabilities,
+    ChannelConfig,
     Health,
     HealthState,
     InboundBatch,
@@ -36,7 +37,7 @@ _SLOW_FOR = 10.0
 class CmppGateway:
     """A CMPP channel; see `CmppConfig` for its settings."""
 
-    Config: ClassVar[type[CmppConfig]] = CmppConfig
+    Config: ClassVar[type[ChannelConfig]] = CmppConfig
 
     def __init__(self, config: CmppConfig, context: AdapterContext) -> None:
         self._config = config

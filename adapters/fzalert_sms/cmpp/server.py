@@ -9,6 +9,7 @@ import asyncio
 import heapq
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -42,6 +43,9 @@ class Ismg:
     Attributes:
         knobs: Its behaviour; may be replaced at any time.
         counts: What it has seen and done.
+        attempts: Connections that were made.
+        next_answers: Results that the next SUBMITs get, whatever else holds; -1 is taken, but
+            answered without an id.
         on_change: Called after each portion that changed something.
         on_submit: Called with each SUBMIT as it is read, with its result; None while nobody looks.
     """
@@ -50,12 +54,14 @@ class Ismg:
         self, knobs: Knobs, *, log: FrameLog | None, seed: int, wall: Callable[[], int]
     ) -> None:
         self.knobs = knobs
+        self.next_answers: deque[int] = deque()
         self.on_change: Callable[[], None] = lambda: None
         self.on_submit: Callable[[Submit, bytes, int], None] | None = None
         self.counts = dict.fromkeys(
             ("logins", "submits", "accepted", "throttled", "rejected", "delivered", "acknowledged"),
             0,
         )
+        self.attempts = 0
         self.connections: list[IsmgConnection] = []
         self.chance = Chance(seed)
         self.log = log
@@ -63,6 +69,7 @@ class Ismg:
         self.outboxes: dict[str, Outbox] = {}
         self._loop = asyncio.get_running_loop()
         self._due: list[tuple[float, int, str, Parcel]] = []
+        self._alarm: asyncio.TimerHandle | None = None
         self._serial = 0
         self._kills = 0
         self._tokens = 0.0
@@ -71,12 +78,14 @@ class Ismg:
 
     def connection(self) -> IsmgConnection:
         """Make the protocol of the next connection."""
-        self._serial += 1
-        return IsmgConnection(self, self._serial)
+        self.attempts += 1
+        return IsmgConnection(self, self.attempts)
 
     def stop(self) -> None:
         """Cut what is open and stop the clock."""
         self._timer.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
         for connection in list(self.connections):
             connection.cut("the simulator stops")
 
@@ -88,6 +97,10 @@ class Ismg:
         """Decide on one SUBMIT and plan its report."""
         knobs, counts = self.knobs, self.counts
         counts["submits"] += 1
+        if self.next_answers:
+            result = self.next_answers.popleft()
+            counts["accepted" if result <= 0 else "rejected"] += 1
+            return submit.sequence, NO_ID, max(0, result)
         if knobs.tps and not self._may_pass(len(submit.destinations)):
             counts["throttled"] += 1
             return submit.sequence, NO_ID, 8
@@ -119,8 +132,7 @@ class Ismg:
         """Deliver a parcel at a time of the loop's clock."""
         self._serial += 1
         heapq.heappush(self._due, (due, self._serial, account, parcel))
-        if self._due[0][1] == self._serial:
-            self._loop.call_at(due, self._release)
+        self._arm()
 
     def pump(self, account: str) -> None:
         """Send what the account's windows take."""
@@ -154,15 +166,27 @@ class Ismg:
             accounts[account] = None
         for account in accounts:
             self.pump(account)
-        if self._due:
-            self._loop.call_at(self._due[0][0], self._release)
+        self._alarm = None
+        self._arm()
         self.on_change()
+
+    def _arm(self) -> None:
+        """Keep one timer, for the parcel that is due first."""
+        if not self._due:
+            return
+        due = self._due[0][0]
+        if self._alarm is not None:
+            if self._alarm.when() <= due:
+                return
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(due, self._release)
 
     def _tick(self) -> None:
         for connection in list(self.connections):
             connection.tick()
         for account in self.outboxes:
             self.pump(account)
+        self.on_change()
         self._timer = self._loop.call_later(_TICK, self._tick)
 
 
@@ -308,7 +332,7 @@ class IsmgConnection(asyncio.Protocol):
             _, msg_id, result = answer
             if ismg.on_submit is not None:
                 ismg.on_submit(submit, msg_id, result)
-            if result == 0 and submit.registered_delivery:
+            if any(msg_id) and submit.registered_delivery:
                 ismg.plan_report(account, submit, msg_id, answer_at)
             if not ismg.chance.drops(knobs):
                 answers.append(answer)

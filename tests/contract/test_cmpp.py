@@ -1,0 +1,115 @@
+"""The CMPP channel against the contract that every channel keeps."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+from typing_extensions import override
+
+from fzalert.messages import ReceiptKind, ReportKind, Target
+from fzalert.ports import AdapterContext
+from fzalert.testing import (
+    AdapterContract,
+    LifecycleContract,
+    LinkContract,
+    RefusalContract,
+    ReportsContract,
+    SilenceContract,
+)
+from fzalert_sms.cmpp import CmppConfig, CmppGateway
+from fzalert_sms.cmpp.knobs import Knobs
+from fzalert_sms.cmpp.simulator import CmppSimulator
+
+RESULTS = {
+    ReceiptKind.PERMANENT: 13,
+    ReceiptKind.THROTTLED: 8,
+    ReceiptKind.TEMPORARY: 150,
+    ReceiptKind.UNKNOWN: 3,
+}
+STATS = {
+    ReportKind.DELIVERED: "DELIVRD",
+    ReportKind.UNDELIVERED: "MB:0044",
+    ReportKind.EXPIRED: "EXPIRED",
+    ReportKind.NO_REPORT: "MA:0001",
+}
+
+
+class CmppPeer:
+    """The simulated gateway as the contract uses it."""
+
+    can_refuse = True
+    can_go_silent = True
+    can_drop = True
+
+    def __init__(self, simulator: CmppSimulator) -> None:
+        self.simulator = simulator
+
+    async def received(self, n: int, timeout: float) -> list[tuple[str, str]]:  # noqa: ASYNC109
+        submits = self.simulator.submits
+        with contextlib.suppress(TimeoutError):
+            await self.simulator.until(lambda: len(submits) >= n, timeout)
+        return [(s.destinations[0], s.content.decode("utf-16-be")) for s, _, _ in submits]
+
+    def refuse_next(self, kind: ReceiptKind) -> None:
+        self.simulator.ismg.next_answers.append(RESULTS[kind])
+
+    def silent(self) -> None:
+        self.simulator.change(is_silent=True)
+
+    def drop(self) -> None:
+        self.simulator.change(is_silent=False)
+        self.simulator.cut()
+
+    def report(self, kind: ReportKind) -> None:
+        submit, msg_id, _ = self.simulator.submits[-1]
+        self.simulator.report(submit, msg_id, STATS[kind])
+
+    async def acknowledged(self, n: int, timeout: float) -> int:  # noqa: ASYNC109
+        counts = self.simulator.counts
+        with contextlib.suppress(TimeoutError):
+            await self.simulator.until(lambda: counts["acknowledged"] >= n, timeout)
+        return counts["acknowledged"]
+
+
+class TestCmppGateway(
+    RefusalContract,
+    SilenceContract,
+    LinkContract,
+    ReportsContract,
+    LifecycleContract,
+    AdapterContract,
+):
+    factory = CmppGateway
+    refusals = frozenset(RESULTS)
+
+    @pytest.fixture
+    async def peer(self) -> AsyncIterator[CmppPeer]:
+        knobs = Knobs(accounts={"901234": "hongqi"}, response_delay_ms=5, missing_share=1.0)
+        async with CmppSimulator(knobs) as simulator:
+            yield CmppPeer(simulator)
+
+    @pytest.fixture
+    def config(self, peer: CmppPeer) -> CmppConfig:
+        return CmppConfig(
+            name="cmpp-1",
+            host="127.0.0.1",
+            port=peer.simulator.port,
+            account="901234",
+            secret=SecretStr("hongqi"),
+            service_id="FZALERT",
+            src_id="106980001234",
+            late_after=0.3,
+            submit_timeout=0.6,
+        )
+
+    @pytest.fixture
+    async def adapter(
+        self, config: CmppConfig, context: AdapterContext
+    ) -> AsyncIterator[CmppGateway]:
+        async with CmppGateway(config, context) as gateway:
+            yield gateway
+
+    @override
+    def address_of(self, target: Target) -> str:
+        return target.address.removeprefix("+86")
