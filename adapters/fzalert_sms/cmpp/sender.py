@@ -25,7 +25,7 @@ from fzalert.ports import AdapterContext, Submission, Wire
 from fzalert_sms.cmpp.config import CmppConfig
 from fzalert_sms.cmpp.inbox import Inbox
 from fzalert_sms.cmpp.line import Line
-from fzalert_sms.cmpp.results import meaning_of, receipt_of
+from fzalert_sms.cmpp.results import THROTTLE_PAUSE, meaning_of, receipt_of
 from fzalert_sms.cmpp.session import (
     Answered,
     Delivered,
@@ -144,7 +144,8 @@ class Sender:
         while written < len(rows):
             link = self.line.link
             if link is None:
-                self._down(rows[written:], self.line.words(self._clock.monotonic()), wire)
+                words = self.line.words(self._clock.monotonic())
+                self._down(rows[written:], words, self.line.pause, wire)
                 return
             room = self._room(link, lane)
             if room > 0:
@@ -159,7 +160,7 @@ class Sender:
                     words = (
                         "窗口满，网关无应答 · the window is full and the gateway does not answer"
                     )
-                    self._down(rows[written:], words, wire)
+                    self._down(rows[written:], words, THROTTLE_PAUSE, wire)
                     return
 
     def _room(self, link: CmppLink, lane: Lane) -> int:
@@ -191,10 +192,8 @@ class Sender:
         session.send_many(requests, self._clock.monotonic())
         link.flush()
 
-    def _down(self, rows: list[_Row], words: str, wire: Wire) -> None:
-        receipt = Receipt(
-            ReceiptKind.CHANNEL_DOWN, Scope.CHANNEL, detail=words, retry_after=self.line.pause
-        )
+    def _down(self, rows: list[_Row], words: str, pause: float, wire: Wire) -> None:
+        receipt = Receipt(ReceiptKind.CHANNEL_DOWN, Scope.CHANNEL, detail=words, retry_after=pause)
         for row in rows:
             wire.settle(row.id, row.part, receipt)
 

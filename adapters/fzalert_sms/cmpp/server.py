@@ -89,6 +89,11 @@ class Ismg:
         for connection in list(self.connections):
             connection.cut("the simulator stops")
 
+    @property
+    def planned(self) -> int:
+        """Deliveries whose time has not come."""
+        return len(self._due)
+
     def outbox(self, account: str) -> Outbox:
         """The parcels of an account, kept while it is away."""
         return self.outboxes.setdefault(account, Outbox())

@@ -82,8 +82,8 @@ class CmppSimulator:
 
     @property
     def unacknowledged(self) -> int:
-        """Deliveries that are not acknowledged, on their way or not."""
-        return sum(
+        """Deliveries that are not acknowledged: planned, waiting or on their way."""
+        return self.ismg.planned + sum(
             len(outbox.waiting) + sum(carrier.session.unanswered for carrier in outbox.carriers)
             for outbox in self.ismg.outboxes.values()
         )
@@ -240,14 +240,18 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    async with CmppSimulator(
-        knobs, host=host, port=port, log=log, seed=seed, keeps_submits=False
-    ) as simulator:
-        ready = {"ready": True, "protocol": "cmpp", "host": host, "port": simulator.port}
-        sys.stdout.write(json.dumps(ready) + "\n")
-        sys.stdout.flush()
-        await stopped.wait()
-        return SimulatorResult(port=simulator.port, **simulator.counts)
+    try:
+        async with CmppSimulator(
+            knobs, host=host, port=port, log=log, seed=seed, keeps_submits=False
+        ) as simulator:
+            ready = {"ready": True, "protocol": "cmpp", "host": host, "port": simulator.port}
+            sys.stdout.write(json.dumps(ready) + "\n")
+            sys.stdout.flush()
+            await stopped.wait()
+            return SimulatorResult(port=simulator.port, **simulator.counts)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
 
 
 COMMANDS = CommandGroup(
