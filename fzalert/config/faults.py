@@ -44,6 +44,8 @@ _CHINESE = {
     "value_error": "",
 }
 
+_MOST_NAMES = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -120,7 +122,8 @@ def suggest(wrong: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]}?"
-    return f"; known are {', '.join(names)}" if names else ""
+    shown = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
+    return f"; known are {shown}" if names else ""
 
 
 def _keys_of(model: type[BaseModel], loc: Loc) -> list[str]:

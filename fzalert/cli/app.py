@@ -1,0 +1,208 @@
+"""Which commands there are, and what happens to their errors.
+
+Commands are named here and loaded when called: `fzalert --help` imports none of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Group, Parameter, UnknownCommandError
+
+from fzalert.cli.exits import MEANINGS, Exit, exit_for
+from fzalert.cli.output import Output
+from fzalert.cli.session import ServiceOpener, Session, current, started
+from fzalert.errors import FzalertError
+from fzalert.registry import Registry
+
+__all__ = ["build", "main"]
+
+_HELP = """反诈预警：短信、屏幕、喇叭、邮件。 Anti-fraud warnings on every channel.
+
+With no daemon running, a command opens the store itself; otherwise it speaks to the daemon."""
+_EPILOGUE = "退出码 Exit codes: " + "; ".join(
+    f"{int(code)} {meaning}" for code, meaning in MEANINGS.items()
+)
+_COMMON = Group("Common", sort_key=100)
+
+_SINGLE = {
+    "run": ("fzalert.cli.run:run", "常驻运行，收发预警、提供页面。 Serve until stopped."),
+    "check": ("fzalert.cli.check:check", "检查配置，一次列出全部问题。 Check the configuration."),
+    "warn": ("fzalert.cli.warn:warn", "发一条预警。 Send one warning."),
+    "status": ("fzalert.cli.status:status", "通道与计数。 Channels and counters."),
+    "demo": ("fzalert.cli.demo:run_demo", "本机演示，全程演练。 The whole thing on this machine."),
+}
+_GROUPS = {
+    "scripts": (
+        "话术库。 The script library.",
+        {
+            "list": ("fzalert.cli.scripts:list_scripts", "列出话术。 List the scripts."),
+            "show": ("fzalert.cli.scripts:show", "看一条话术的全文。 Show one script's texts."),
+            "preview": (
+                "fzalert.cli.scripts:preview",
+                "看各渠道的成稿。 Show what each kind of channel gets.",
+            ),
+            "lint": ("fzalert.cli.scripts:lint_scripts", "检查话术。 Check scripts."),
+            "approve": (
+                "fzalert.cli.scripts:approve",
+                "批准一条话术，须两人。 Approve a script, two persons.",
+            ),
+        },
+    ),
+    "campaign": (
+        "宣防活动。 Campaigns.",
+        {
+            "list": ("fzalert.cli.campaign:list_campaigns", "列出活动。 List the campaigns."),
+            "plan": ("fzalert.cli.campaign:plan", "导入名单，备好活动。 Import a list."),
+            "start": ("fzalert.cli.campaign:start", "开始。 Start."),
+            "pause": ("fzalert.cli.campaign:pause", "暂停。 Pause."),
+            "resume": ("fzalert.cli.campaign:resume", "继续。 Go on."),
+            "cancel": ("fzalert.cli.campaign:cancel", "取消。 Cancel for good."),
+        },
+    ),
+    "user": (
+        "人员与令牌。 People and their tokens.",
+        {
+            "list": ("fzalert.cli.user:list_users", "列出人员。 List the people."),
+            "add": ("fzalert.cli.user:add", "添加，令牌只显示一次。 Add; shows the token once."),
+            "disable": ("fzalert.cli.user:disable", "停用。 Close somebody's access."),
+        },
+    ),
+    "adapters": (
+        "适配器。 Adapters.",
+        {"list": ("fzalert.cli.adapters:list_adapters", "列出适配器。 List the adapters.")},
+    ),
+    "sms": (
+        "短信工具。 Tools for short messages.",
+        {"parts": ("fzalert.cli.sms:parts", "一段文字要拆成几条。 How a text is cut.")},
+    ),
+}
+
+
+def build(tokens: Sequence[str] = (), registry: Registry | None = None) -> App:
+    """Build the program; a group that an adapter brings is loaded only if `tokens` asks for it."""
+    registry = registry or Registry.installed()
+    app = App(
+        name="fzalert",
+        help=_HELP,
+        help_epilogue=_EPILOGUE,
+        version=lambda: version("fzalert"),
+        help_format="plaintext",
+    )
+    for name, (where, text) in _SINGLE.items():
+        app.command(where, name=name, help=text, help_epilogue="")
+    for name, (text, commands) in _GROUPS.items():
+        group = App(name=name, help=text, help_epilogue="")
+        for command, (where, line) in commands.items():
+            group.command(where, name=command, help=line)
+        app.command(group)
+    _add_brought(app, tokens, registry)
+    return app
+
+
+def _add_brought(app: App, tokens: Sequence[str], registry: Registry) -> None:
+    """Add the groups of adapters and simulators."""
+    words = [token for token in tokens if not token.startswith("-")]
+    simulate = App(
+        name="simulate", help="模拟对端，供试用与演练。 Simulated far sides.", help_epilogue=""
+    )
+    app.command(simulate)
+    for name in registry.simulator_names:
+        if "simulate" in words:
+            _bring(simulate, name, registry, simulator=True)
+    for name in registry.command_names:
+        if name in words:
+            _bring(app[name] if name in _GROUPS else app, name, registry, simulator=False)
+        elif name not in _GROUPS:
+            app.command(App(name=name, help=f"适配器 {name} 的命令。 Commands of {name}."))
+
+
+def _bring(app: App, name: str, registry: Registry, *, simulator: bool) -> None:
+    from fzalert.cli.groups import add_group
+
+    add_group(app, registry.simulator(name) if simulator else registry.commands(name), name)
+
+
+def main(argv: Sequence[str] | None = None, *, opener: ServiceOpener | None = None) -> int:
+    """Run the program; returns the exit code.
+
+    Args:
+        argv: What was typed after the program's name; the process's own where None.
+        opener: Opens the service; the real one where None.
+    """
+    tokens = list(sys.argv[1:] if argv is None else argv)
+    session = Session(output=Output(as_json="--json" in tokens), opener=opener)
+    started(session)
+    try:
+        code = _run(tokens, opener)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        session.output.note(f"fzalert: {_describe(error, tokens)}")
+        session.output.note("用法 Usage: fzalert --help")
+        return Exit.USAGE
+    except FzalertError as error:
+        if os.environ.get("FZALERT_DEBUG") == "1":
+            traceback.print_exc()
+        found = exit_for(error)
+        current().output.error(error, found)
+        return found
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return Exit.OK
+    except Exception as error:  # noqa: BLE001  the boundary of the program: one line, no trace
+        if os.environ.get("FZALERT_DEBUG") == "1":
+            traceback.print_exc()
+        session.output.note(f"fzalert: 程序出错 unexpected {type(error).__name__}: {error}")
+        session.output.note("FZALERT_DEBUG=1 shows where.")
+        return Exit.UNEXPECTED
+    return code
+
+
+def _describe(error: CycloptsError, tokens: Sequence[str]) -> str:
+    """Say what is wrong with the words; cyclopts would load every command to say it."""
+    if not isinstance(error, UnknownCommandError):
+        return str(error)
+    word = next(iter(error.unused_tokens or []), "")
+    group = next((name for name in tokens if name in _GROUPS), "")
+    known = _GROUPS[group][1] if group else {**_SINGLE, **_GROUPS, "simulate": ""}
+    close = difflib.get_close_matches(word, known, n=1)
+    meant = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}."
+    return f"没有这个命令 there is no command {word!r}{meant}"
+
+
+def _run(tokens: list[str], opener: ServiceOpener | None) -> int:
+    app = build(tokens)
+
+    def launch(
+        *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        config: Annotated[Path | None, Parameter(group=_COMMON)] = None,
+        json: Annotated[bool, Parameter(group=_COMMON, negative=())] = False,
+    ) -> object:
+        """Take what every command shares.
+
+        Args:
+            words: The command and its own options.
+            config: Configuration file; by default ./fzalert.toml or $FZALERT_CONFIG.
+            json: Write JSON, one object a line, and nothing else, to standard output.
+        """
+        started(Session(config, Output(as_json=json), opener))
+        return app(
+            words,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+            backend="asyncio",
+        )
+
+    app.meta.default(launch)
+    result = app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    return result if isinstance(result, int) else Exit.OK

@@ -1,0 +1,49 @@
+"""`fzalert run`: the daemon."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from fzalert.cli.logs import start_logging
+from fzalert.cli.output import Output
+from fzalert.cli.session import current
+from fzalert.daemon import Ready
+from fzalert.daemon import run as run_daemon
+from fzalert.service.models import StatusView
+
+__all__ = ["run"]
+
+
+async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """Serve until a signal asks to stop, then drain; a second signal ends at once.
+
+    Args:
+        ready_json: Write one line of JSON to standard output once everything serves.
+    """
+    session = current()
+    settings = session.settings()
+    start_logging(settings.log)
+    output = session.output
+
+    def ready(found: Ready) -> None:
+        if ready_json or output.as_json:
+            Output(as_json=True).data(_ready_line(found.web, found.status))
+        else:
+            output.line(f"页面 Pages: {found.web}")
+            output.line("按 Ctrl-C 停止。 Ctrl-C stops.")
+
+    await run_daemon(settings, ready=ready)
+
+
+def _ready_line(web: str, status: StatusView) -> dict[str, object]:
+    return {
+        "ready": True,
+        "web": web,
+        "pid": status.pid,
+        "version": status.version,
+        "store_id": status.store_id,
+        "drill": status.drill,
+        "channels": [channel.name for channel in status.channels],
+    }
