@@ -101,6 +101,7 @@ class Harness:
         state: Rows that outlive a restart.
         rows: What was committed.
         acknowledging: Whether commits succeed.
+        faults: What the next streams suffer: `503`, `mute` (opens and never says a word).
     """
 
     def __init__(self, config: KioskConfig, group: asyncio.TaskGroup) -> None:
@@ -108,6 +109,7 @@ class Harness:
         self.state = MemoryState()
         self.rows: list[DeliveryReport] = []
         self.acknowledging = True
+        self.faults: list[str] = []
         self.port = 0
         self.adapter: KioskDisplays
         self.context: AdapterContext
@@ -174,6 +176,11 @@ class Harness:
                 client="127.0.0.1",
                 base_url=self.base,
             )
+            if route.stream and self.faults:
+                fault = self.faults.pop(0)
+                if fault == "503":
+                    return Response(status_code=503)
+                return StreamingResponse(self._mute(), 200, media_type="text/event-stream")
             answer = await route.handler(mounted)
             headers = {**answer.headers, "Content-Type": answer.media_type}
             if isinstance(answer.body, bytes):
@@ -182,6 +189,10 @@ class Harness:
 
         path = "/channels/lobby-screens/" + route.path
         return WebRoute(path, endpoint, methods=[route.method])
+
+    async def _mute(self) -> AsyncIterator[bytes]:
+        yield b": open\n\n"
+        await self._stop.wait()
 
     async def _engine(self) -> None:
         async for batch in self.adapter.inbound():
@@ -407,6 +418,20 @@ async def test_a_warning_outlives_a_restart_of_the_hub(harness: Harness, lobby: 
     assert [row.kind for row in harness.rows if row.id == one.id] == [ReportKind.SHOWN]
 
 
+@pytest.mark.parametrize("fault", ["503", "mute"])
+async def test_a_stream_that_fails_is_made_again(
+    harness: Harness, lobby: Screen, fault: str
+) -> None:
+    harness.faults += [fault, fault]
+    await harness.stop()
+    await lobby.mark("○")
+    await harness.start()
+    one = await harness.show(POLICE, within=30)
+    await harness.report(ReportKind.SHOWN, one)
+    assert harness.faults == []
+    await lobby.mark("")
+
+
 async def test_a_flipped_byte_changes_nothing_but_the_mark(harness: Harness, lobby: Screen) -> None:
     await harness.show(POLICE)
     await lobby.title(POLICE.title)
@@ -505,6 +530,8 @@ async def test_every_card_is_readable_and_accessible(
             " e => parseFloat(getComputedStyle(e).fontSize))) / Math.min(innerHeight, innerWidth)",
         )
         assert least >= 0.049
+        edge = "document.querySelector('.clock').getBoundingClientRect().right / innerWidth"
+        assert await evaluate(lobby, edge) > 0.9
         wide = "Array.from(document.querySelectorAll('.band, .foot, .head, .body')).filter(e =>"
         assert await evaluate(lobby, wide + " e.scrollWidth > e.clientWidth).length") == 0
     assert not (await harness.adapter.health()).detail.count("could not paint")

@@ -25,8 +25,11 @@
     }).map(function (one) { return MARKS[one]; }).join('');
   }
 
-  function offer(offered) {
+  /* asked: what was shown when this was asked for. The stream may overtake such an answer, which is
+     then old and harmless. */
+  function offer(offered, asked) {
     var judged = fz.trust.judge(offered);
+    if (judged.refused === 'sequence' && asked < fz.show.sequence()) return;
     if (judged.refused) {
       refuse(judged.refused);
       return;
@@ -60,6 +63,7 @@
     asking = true;
     polledAt = performance.now();
     var sent = performance.now();
+    var asked = fz.show.sequence();
     return fz.request('state', {}, 10000).then(function (answer) {
       if (answer.status === 401) rejected();
       if (answer.status !== 200) return null;
@@ -69,7 +73,7 @@
       if (body !== null) {
         fz.clock.sample(sent, performance.now(), body.now);
         mark('clock', Math.abs(fz.clock.offset()) > 60000);
-        offer(body.state);
+        offer(body.state, asked);
       }
     }).catch(function (failed) {
       fz.lastLinkError = String(failed);
@@ -136,7 +140,7 @@
       if (source.readyState === 2) lost();
       else expectOpen();
     };
-    on('state', offer);
+    on('state', function (state) { offer(state); });
     on('hb', function (beat) {
       fz.clock.bound(beat.now);
       if (beat.v > fz.show.sequence()) refresh();
