@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from fzalert.config.lines import Loc, line_of
+from fzalert.config.types import model_in
 from fzalert.errors import ConfigError
 
 __all__ = ["Fault", "Faults", "suggest"]
@@ -128,11 +128,12 @@ def suggest(wrong: str, known: Iterable[str]) -> str:
 
 def _keys_of(model: type[BaseModel], loc: Loc) -> list[str]:
     """Name the settings of the table that the last step of `loc` stands in."""
-    fields: Mapping[str, Any] = model.model_fields
     for step in loc[:-1]:
-        found = fields.get(str(step))
-        nested = found.annotation if found is not None else None
-        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+        if isinstance(step, int):
+            continue
+        found = model.model_fields.get(step)
+        nested = None if found is None else model_in(found.annotation)
+        if nested is None:
             return []
-        fields = nested.model_fields
-    return [name for name, info in fields.items() if not info.exclude]
+        model = nested
+    return [name for name, info in model.model_fields.items() if not info.exclude]

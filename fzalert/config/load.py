@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from fzalert.config.faults import Faults, suggest
 from fzalert.config.lines import index_lines
@@ -19,6 +19,7 @@ from fzalert.config.settings import (
     FileSections,
     Settings,
 )
+from fzalert.config.types import holds_path, model_in
 from fzalert.errors import ConfigError
 from fzalert.registry import Registry
 
@@ -166,7 +167,8 @@ def _channel(
         return None
     try:
         config: ChannelConfig = factory.Config.model_validate(
-            _without_slot(table), context={BASE_DIRECTORY: path.parent}
+            _absolute_paths(factory.Config, _without_slot(table), path.parent),
+            context={BASE_DIRECTORY: path.parent},
         )
     except ValidationError as error:
         faults.add_validation(error, factory.Config, under=under)
@@ -178,6 +180,27 @@ def _channel(
 
 def _without_slot(table: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if key != "slot"}
+
+
+def _absolute_paths(model: type[BaseModel], table: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """Take an adapter's relative paths from the folder of the file, where its model has paths."""
+
+    def absolute(name: str, value: Any) -> Any:
+        field = model.model_fields.get(name)
+        if field is None:
+            return value
+        if holds_path(field.annotation):
+            if isinstance(value, list):
+                return [absolute(name, item) for item in value]
+            return str(base / Path(value).expanduser()) if isinstance(value, str) else value
+        nested = model_in(field.annotation)
+        if nested is None:
+            return value
+        if isinstance(value, list):
+            return [absolute(name, item) for item in value]
+        return _absolute_paths(nested, value, base) if isinstance(value, dict) else value
+
+    return {name: absolute(name, value) for name, value in table.items()}
 
 
 def _absolute_secrets(document: dict[str, Any], base: Path) -> dict[str, Any]:

@@ -204,7 +204,7 @@ async def readiness(service: ServiceApi, stopping: Stopping) -> Readiness:
 async def _take(call: Call[WarnRequest, NoQuery]) -> Answer:
     if call.body.key and call.body.key != call.key:
         fault = FieldFault(pointer="/key", detail="It differs from the header Idempotency-Key.")
-        raise ProblemError(422, "invalid", "The two keys differ.", faults=[fault])
+        raise ProblemError(409, "two-keys", "The two keys differ.", faults=[fault])
     request = call.body.model_copy(update={"key": call.key})
     view = await call.service.warn_request(request, call.actor)
     return Answer(view, headers={"location": f"/api/v1/warnings/{view.id}"})

@@ -16,11 +16,18 @@ from fzalert.registry import Registry
 
 ADAPTER = """
 from pathlib import Path
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from fzalert.ports import ChannelConfig, Secret
+
+class Screen(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    picture: Path | None = None
 
 class Line:
     class Config(ChannelConfig):
+        sounds: Path | None = None
+        screens: tuple[Screen, ...] = ()
         host: str
         rate: int = Field(default=10, ge=1)
         password: Secret | None = None
@@ -178,6 +185,28 @@ def test_a_fault_names_its_line_and_the_way_out(
 ) -> None:
     (line,) = faults_of(text, file, registry)
     assert line.startswith(expected)
+
+
+def test_an_adapters_paths_are_taken_from_the_folder_of_the_file(
+    file: Path, registry: Registry
+) -> None:
+    table = '[[channel]]\nname="a"\nadapter="sms.line"\nhost="h"\nsounds="wav"\n'
+    more = '[[channel.screens]]\nname="s"\npicture="/p.png"\n[[channel.screens]]\nname="t"\n'
+    settings = parse_settings(table + more + 'picture="t.png"', file, registry=registry)
+    config = settings.channels[0].config.model_dump()
+    assert config["sounds"] == file.parent / "wav"
+    pictures = [screen["picture"] for screen in config["screens"]]
+    assert pictures == [Path("/p.png"), file.parent / "t.png"]
+
+
+def test_a_fault_in_a_table_of_a_channel_has_its_line_and_suggestion(
+    file: Path, registry: Registry
+) -> None:
+    table = '[[channel]]\nname="a"\nadapter="sms.line"\nhost="h"\n'
+    more = '[[channel.screens]]\nname="s"\n[[channel.screens]]\nname="t"\npictur="x"'
+    (line,) = faults_of(table + more, file, registry)
+    assert line.startswith("fzalert.toml:9: channel.0.screens.1.pictur: ")
+    assert "did you mean picture?" in line
 
 
 def test_a_secret_that_others_can_read_is_refused(file: Path, registry: Registry) -> None:

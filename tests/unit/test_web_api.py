@@ -59,7 +59,7 @@ async def test_a_key_with_another_body_is_a_conflict(client: httpx.AsyncClient) 
 
 async def test_the_key_in_the_body_must_be_the_same(client: httpx.AsyncClient) -> None:
     answer = await client.post("/api/v1/warnings", json={**WARNING, "key": "x"}, headers=headers())
-    assert answer.status_code == 422
+    assert (answer.status_code, answer.json()["code"]) == (409, "two-keys")
     assert answer.json()["errors"][0]["pointer"] == "/key"
 
 
