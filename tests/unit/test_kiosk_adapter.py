@@ -262,6 +262,7 @@ class TestRestart:
             stream = await browser.stream()
             soon = clock.millis() + 5_000
             await submit(kiosk, one(clock, 1, not_after=soon), one(clock, 2))
+            await submit(kiosk, one(clock, 3, not_after=soon, lane=Lane.BULK))
             before = await browser.document()
             await stream.aclose()
         clock.advance(6)
@@ -270,6 +271,8 @@ class TestRestart:
             again.cookies = browser.cookies
             after = await again.document()
             assert [card["id"] for card in after["overrides"]] == ["2.0"]
+            assert after["idle"] == []
+            assert dict((await kiosk.health()).figures)["warnings_held"] == 1
             assert after["sequence"] > before["sequence"]
             # The engine submits again after a crash: held already, so sent though nobody watches.
             held = one(clock, 2, not_after=after["overrides"][0]["not_after"])
