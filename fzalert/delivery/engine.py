@@ -17,9 +17,11 @@ import structlog
 
 from fzalert.background import Background
 from fzalert.clock import Clock
+from fzalert.delivery.lanes import LANES
 from fzalert.delivery.policy import Channel, Limits
 from fzalert.delivery.recorder import Recorder, boot_id
-from fzalert.delivery.slot import LANES, Slot, recovered_rows
+from fzalert.delivery.recovery import recovered_rows
+from fzalert.delivery.slot import Slot
 from fzalert.errors import LeaseLost, StoreError
 from fzalert.messages import Lane, RenditionKind, TargetKind
 from fzalert.ports import (
@@ -141,10 +143,7 @@ class Engine:
                     state.policy.idempotent_key,
                     fallback,
                 )
-        boot = boot_id()
-        for state in self.channels.values():
-            for number in range(state.spec.connections):
-                state.slots.append(await self._recover(state, number, boot))
+        await self._recover_all()
         opened: list[asyncio.Event] = []
         for state in self.channels.values():
             for slot in state.slots:
@@ -157,6 +156,17 @@ class Engine:
                     await usable.wait()
         except TimeoutError:
             log.info("engine.opened_late", channels=sorted(self.channels))
+
+    async def _recover_all(self) -> None:
+        boot = boot_id()
+        for state in self.channels.values():
+            for number in range(state.spec.connections):
+                lease, recorder = await self._recover(state, number, boot)
+                state.slots.append(self._make_slot(state, lease, number, recorder))
+            for number in self._former_slots(state.spec):
+                lease, recorder = await self._recover(state, number, boot)
+                recorder.close()
+                await self._store.release(lease)
 
     def _fallback(self, state: ChannelState) -> str:
         """The next channel that takes the very same rendition for the same kinds of target."""
@@ -175,7 +185,16 @@ class Engine:
                 return name
         return ""
 
-    async def _recover(self, state: ChannelState, number: int, boot: str) -> Slot:
+    def _former_slots(self, spec: ChannelSpec) -> list[int]:
+        """Slots that a former configuration ran and this one does not: they are settled too."""
+        found = [
+            int(path.stem.rpartition("-")[2])
+            for path in self._folder.glob(f"{spec.name}-*.recorder")
+            if path.stem.removeprefix(f"{spec.name}-").isdecimal()
+        ]
+        return sorted(number for number in found if number >= spec.connections)
+
+    async def _recover(self, state: ChannelState, number: int, boot: str) -> tuple[Lease, Recorder]:
         name = state.spec.name
         lease = await self._store.acquire(
             name, number, f"{os.uname().nodename}:{os.getpid()}", LEASE_TTL
@@ -191,6 +210,7 @@ class Engine:
             self._limits,
             self._clock.millis(),
             self._rng,
+            lease.epoch,
         )
         if rows:
             await self._store.tick(lease, TickInput(results=rows))
@@ -199,7 +219,7 @@ class Engine:
                 words[row.word] = words.get(row.word, 0) + 1
             log.info("engine.recovered", channel=name, slot=number, **words)
         recorder.reset(lease.epoch)
-        return self._make_slot(state, lease, number, recorder)
+        return lease, recorder
 
     def _make_slot(
         self, state: ChannelState, lease: Lease, number: int, recorder: Recorder
@@ -285,8 +305,8 @@ class Engine:
             await self._background.close()
         finally:
             for slot in slots:
-                await slot.last_tick()
                 try:
+                    await slot.last_tick()
                     await self._store.release(slot.lease)
                 except StoreError as error:
                     log.warning("lease.not_released", channel=slot.lease.channel, code=error.code)
@@ -308,7 +328,7 @@ class Engine:
     def hand_over(self, claimed: Iterable[Claimed]) -> None:
         """Give parts that a commit claimed to their slots."""
         for one in claimed:
-            self.channels[one.channel].slots[one.slot].give([one])
+            self.channels[one.channel].slots[one.slot].hand_over(one)
 
     async def withdraw(self, parts: Iterable[tuple[str, int, int]]) -> None:
         """Take back what channels still show or hold: (channel, message, part)."""
@@ -317,6 +337,7 @@ class Engine:
             by_channel.setdefault(channel, []).append((id_, part))
         for channel, keys in by_channel.items():
             for slot in self.channels[channel].slots if channel in self.channels else ():
+                slot.withdraw(keys)
                 if slot.open_now and isinstance(slot.adapter, Withdraws):
                     await slot.adapter.withdraw(keys)
 

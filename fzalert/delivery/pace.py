@@ -35,18 +35,25 @@ class Pace:
         if self.rate is None:
             return number
         self._refill(now)
-        floor = -self.rate if lane is Lane.URGENT else self._capacity * RESERVE
-        free = int(self._tokens - floor) if lane is Lane.URGENT else int(self._tokens - floor + 1)
+        if lane is Lane.URGENT:
+            free = int(self._tokens + self.rate)  # it may borrow a second of the rate
+        else:
+            free = int(self._tokens - self._capacity * RESERVE + 1)
         taken = max(0, min(number, free))
         self._tokens -= taken
         return taken
 
-    def pause(self) -> float:
-        """Seconds until a bulk part may go."""
+    def give_back(self, number: int) -> None:
+        """Return what was taken and not used."""
+        if self.rate is not None:
+            self._tokens = min(self._capacity, self._tokens + number)
+
+    def pause(self, lane: Lane = Lane.BULK) -> float:
+        """Seconds until a part of a lane may go."""
         if self.rate is None:
             return 0.0
-        lacking = self._capacity * RESERVE - self._tokens
-        return max(0.001, lacking / self.rate)
+        needed = 1 - self.rate if lane is Lane.URGENT else self._capacity * RESERVE
+        return max(0.001, (needed - self._tokens) / self.rate)
 
     def throttled(self, now: float) -> None:
         """The far side asked for less; once a second at most it counts."""

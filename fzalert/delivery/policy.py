@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import assert_never
 
-from fzalert.messages import Lane, Receipt, ReceiptKind, Scope
+from fzalert.messages import Lane, LateReceipt, Receipt, ReceiptKind, Scope
 from fzalert.ports import Submission
 from fzalert.store import Flag, PartState, Requeue, ResultRow
+
+LONGEST_PAUSE = 3600
 
 
 class UnknownPolicy(enum.StrEnum):
@@ -84,7 +86,11 @@ def decide(
     now: int,
     rng: Random,
 ) -> ResultRow:
-    """Turn a receipt into the part's next state, and its next due time where there is one."""
+    """Turn a receipt into the part's next state, and its next due time where there is one.
+
+    A part that is not to be resent blindly never moves to another channel once it was resent:
+    what is known of its first attempt stays with this one.
+    """
     row = ResultRow(
         part.id,
         part.part,
@@ -103,18 +109,20 @@ def decide(
             state = PartState.SENT if channel.reports else PartState.DELIVERED
             return row._replace(state=state)
         case ReceiptKind.PERMANENT:
+            # Balance, signature, login: this channel's own trouble, not the message's.
+            if receipt.scope in {Scope.BINDING, Scope.CHANNEL} and _may_move(part, flags, channel):
+                return _over(row, channel, flags, now)
             return row._replace(word="failed")
         case ReceiptKind.UNKNOWN:
             return _unknown(row, part, flags, channel, limits, now)
         case ReceiptKind.THROTTLED:
-            low, high = limits.throttle_ms
-            pause = int(receipt.retry_after * 1000) or rng.randint(low, high)
-            return _again(row, channel.name, now + pause, part.attempt, flags)
+            pause = _asked(receipt) or rng.randint(*limits.throttle_ms)
+            return _again(row, part, channel, now + pause, part.attempt, flags)
         case ReceiptKind.CHANNEL_DOWN:
-            if part.lane is Lane.URGENT and channel.fallback and _may_move(part):
-                return _again(row, channel.fallback, now, 1, flags)
-            pause = int(receipt.retry_after * 1000) or limits.down_pause_ms
-            return _again(row, channel.name, now + pause, part.attempt, flags)
+            if part.lane is Lane.URGENT and _may_move(part, flags, channel):
+                return _over(row, channel, flags, now)
+            pause = _asked(receipt) or limits.down_pause_ms
+            return _again(row, part, channel, now + pause, part.attempt, flags)
         case ReceiptKind.TEMPORARY:
             return _temporary(row, receipt, part, flags, channel, limits, now, rng)
         case _:
@@ -133,11 +141,11 @@ def _unknown(
             if flags & Flag.RESENT:
                 return held
             due = now + limits.unknown_wait_ms
-            again = Requeue(channel.name, due, part.attempt + 1, Flag.RESENT, row.wire_key)
-            return held._replace(requeue=again)
+            again = _again(row, part, channel, due, part.attempt + 1, flags | Flag.RESENT)
+            return again._replace(state=PartState.UNKNOWN)
         case UnknownPolicy.SAME_KEY | UnknownPolicy.RESUBMIT:
             pause = _backoff(part.attempt, limits)
-            return _again(row, channel.name, now + pause, part.attempt + 1, flags)
+            return _again(row, part, channel, now + pause, part.attempt + 1, flags)
         case _:
             assert_never(policy)
 
@@ -155,30 +163,80 @@ def _temporary(
     # A screen that is not connected may come back at any moment of the window: for a channel
     # that keeps a state only the window ends the attempts.
     if part.attempt >= limits.max_attempts and not channel.keeps_state:
-        if channel.fallback and _may_move(part):
-            return _again(row, channel.fallback, now, 1, flags)
+        if _may_move(part, flags, channel):
+            return _over(row, channel, flags, now)
+        if flags & Flag.RESENT:
+            return row._replace(state=PartState.UNKNOWN, word="unknown")  # as the first one is
         return row._replace(word="failed")
-    pause = int(receipt.retry_after * 1000)
+    pause = _asked(receipt)
     if not pause:
-        pause = rng.randint(limits.retry_base_ms // 2, _backoff(part.attempt, limits))
+        most = _backoff(part.attempt, limits)
+        pause = rng.randint(min(most, limits.retry_base_ms // 2), most)
     if receipt.scope is Scope.RECIPIENT and channel.keeps_state:
         pause = min(pause, 2_000)
-    return _again(row, channel.name, now + pause, part.attempt + 1, flags)
+    return _again(row, part, channel, now + pause, part.attempt + 1, flags)
 
 
-def _again(row: ResultRow, channel: str, due: int, attempt: int, flags: Flag) -> ResultRow:
-    again = Requeue(channel, due, attempt, flags, row.wire_key)
-    return row._replace(state=PartState.QUEUED, requeue=again)
+def _again(
+    row: ResultRow, part: Submission, channel: Channel, due: int, attempt: int, flags: Flag
+) -> ResultRow:
+    """The same channel once more; a key that went out stays the part's key."""
+    key = row.wire_key or part.previous_key
+    return row._replace(
+        state=PartState.QUEUED, requeue=Requeue(channel.name, due, attempt, flags, key)
+    )
+
+
+def _over(row: ResultRow, channel: Channel, flags: Flag, now: int) -> ResultRow:
+    """The next channel of the route, from the beginning: keys mean nothing there."""
+    return row._replace(state=PartState.QUEUED, requeue=Requeue(channel.fallback, now, 1, flags))
+
+
+def _asked(receipt: Receipt) -> int:
+    """The pause that the far side asked for, in milliseconds; nonsense counts as none."""
+    if not 0 < receipt.retry_after <= LONGEST_PAUSE:
+        return LONGEST_PAUSE * 1000 if receipt.retry_after > LONGEST_PAUSE else 0
+    return max(1, int(receipt.retry_after * 1000))
 
 
 def _backoff(attempt: int, limits: Limits) -> int:
     return int(min(limits.retry_cap_ms, limits.retry_base_ms * 2 ** min(attempt - 1, 16)))
 
 
-def _may_move(part: Submission) -> bool:
+def _may_move(part: Submission, flags: Flag, channel: Channel) -> bool:
     """A message of several parts stays on its channel: a mixed message is no message."""
     parts = getattr(part.rendition, "parts", ())
-    return len(parts) <= 1
+    return bool(channel.fallback) and len(parts) <= 1 and not flags & Flag.RESENT
+
+
+def late_row(late: LateReceipt, channel: Channel, limits: Limits, now: int) -> ResultRow:
+    """What a late answer makes of an unknown part; the store knows which attempt it was."""
+    receipt = late.receipt
+    row = ResultRow(
+        late.id,
+        late.part,
+        PartState.UNKNOWN,
+        str(receipt.kind),
+        receipt.code,
+        receipt.detail,
+        receipt.carrier_id,
+        receipt.proof,
+        suppress=receipt.suppress,
+    )
+    match receipt.kind:
+        case ReceiptKind.SENT:
+            state = PartState.SENT if channel.reports else PartState.DELIVERED
+            return row._replace(state=state)
+        case ReceiptKind.PERMANENT:
+            return row._replace(state=PartState.FAILED, word="failed")
+        case ReceiptKind.UNKNOWN:
+            return row
+        case ReceiptKind.THROTTLED | ReceiptKind.TEMPORARY | ReceiptKind.CHANNEL_DOWN:
+            # It was not taken after all, so it may be sent like any other.
+            due = now + (_asked(receipt) or limits.retry_base_ms)
+            return row._replace(state=PartState.QUEUED, requeue=Requeue(channel.name, due, 0))
+        case _:
+            assert_never(receipt.kind)
 
 
 def back_to_queue(part: Submission, flags: Flag, channel: str, now: int) -> ResultRow:
@@ -187,8 +245,19 @@ def back_to_queue(part: Submission, flags: Flag, channel: str, now: int) -> Resu
     return ResultRow(part.id, part.part, PartState.QUEUED, "requeued", requeue=again)
 
 
-def too_late(part: Submission) -> ResultRow:
+def withdrawn(part: Submission, flags: Flag) -> ResultRow:
+    """It was taken back between the claim and the line."""
+    if flags & Flag.RESENT:
+        why = "it was taken back before it could be sent a second time"
+        return ResultRow(part.id, part.part, PartState.UNKNOWN, "unknown", detail=why)
+    return ResultRow(part.id, part.part, PartState.WITHDRAWN, "withdrawn")
+
+
+def too_late(part: Submission, flags: Flag) -> ResultRow:
     """Its window ended between the claim and the line."""
+    if flags & Flag.RESENT:
+        why = "its window ended before it could be sent a second time"
+        return ResultRow(part.id, part.part, PartState.UNKNOWN, "unknown", detail=why)
     return ResultRow(
         part.id,
         part.part,

@@ -100,7 +100,7 @@ async def prepare(
         UnknownTarget: No channel serves a target.
         InputError: A text does not fit or a value is wrong; nothing is accepted.
     """
-    routed = [(target, channel_for(target, channels)) for target in warning.targets]
+    routed = [(target, channel_for(target, channels)) for target in dict.fromkeys(warning.targets)]
     bodies: list[Rendition] = []
     body_of: dict[tuple[str, TargetKind], int] = {}
     for target, state in routed:

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 def quiet_until(now: datetime, start: time, end: time, zone: tzinfo) -> datetime | None:
     """When the quiet that holds now is over, or None where none holds.
 
-    The first minute of `start` is quiet, the first minute of `end` is not; an `end` before
-    `start` lies on the next day.
+    The first second of `start` is quiet, the first second of `end` is not; an `end` before
+    `start` lies on the next day, and an `end` equal to it leaves no quiet at all.
     """
+    if start == end:
+        return None
     local = now.astimezone(zone)
     for day in (local.date() - timedelta(days=1), local.date()):
         begins = datetime.combine(day, start, zone)

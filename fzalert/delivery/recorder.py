@@ -18,6 +18,7 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
+from fzalert.errors import StoreFull
 from fzalert.messages import ReceiptKind
 
 MAGIC = b"FZREC1\0\0"
@@ -41,8 +42,8 @@ class Recorded(NamedTuple):
     Attributes:
         answer: The class of the answer, or None where none came.
         key: The wire key.
-        carrier_id: The carrier's id; empty where there was none or it did not fit.
-        hashed: Whether `carrier_id` did not fit, so that the answer lacks it.
+        carrier_id: The carrier's id; empty where there was none.
+        hashed: Whether the id did not fit, so that `carrier_id` is its SHA-256.
     """
 
     answer: ReceiptKind | None
@@ -66,26 +67,55 @@ class Recorder:
     Args:
         path: The file; made at the first use.
         boot: This boot's id.
+
+    Raises:
+        StoreFull: There is no room for it.
     """
 
     def __init__(self, path: Path, boot: str) -> None:
         self._boot = boot.encode()[:40]
+        try:
+            self._map = self._mapped(path)
+        except OSError as error:
+            raise StoreFull(
+                f"The flight recorder {path.name} cannot be written ({error.strerror}).",
+                hint="Free space or make the disk writable; what was accepted is safe.",
+            ) from error
+        self._slot_of: dict[tuple[int, int], int] = {}
+        self._free: list[int] = []
+
+    @staticmethod
+    def _mapped(path: Path) -> mmap.mmap:
         size = HEADER_SIZE + SLOTS * SLOT_SIZE
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(handle).st_size != size:
                 os.ftruncate(handle, size)
-            self._map = mmap.mmap(handle, size)
+            if hasattr(os, "posix_fallocate"):
+                # A page that finds no room later would end the process with SIGBUS.
+                os.posix_fallocate(handle, 0, size)
+            return mmap.mmap(handle, size)
         finally:
             os.close(handle)
-        self._slot_of: dict[tuple[int, int], int] = {}
-        self._free: list[int] = []
 
-    def read(self) -> dict[tuple[int, int], Recorded] | None:
-        """What the last owner left, by (id, part); None where memory was lost since."""
-        magic, boot, _ = HEADER.unpack_from(self._map, 0)
+    def read(self, epoch: int | None = None) -> dict[tuple[int, int], Recorded] | None:
+        """What the last owner left, by (id, part).
+
+        Args:
+            epoch: Of the lease that reads now, where there is one. The recorder then follows it,
+                so that a second crash before `reset` still finds its own recorder.
+
+        Returns:
+            None where the recorder is worthless: memory was lost since, or another owner, with a
+            recorder of its own, held the lease in between.
+        """
+        magic, boot, written = HEADER.unpack_from(self._map, 0)
         if magic != MAGIC or boot.rstrip(b"\0") != self._boot:
             return None
+        if epoch is not None:
+            if written != epoch - 1:
+                return None
+            HEADER.pack_into(self._map, 0, MAGIC, self._boot, epoch)
         found: dict[tuple[int, int], Recorded] = {}
         for number in range(SLOTS):
             at = HEADER_SIZE + number * SLOT_SIZE
@@ -96,9 +126,9 @@ class Recorder:
             )
             hashed = carrier_size > CARRIER_BYTES
             found[id_, part] = Recorded(
-                KINDS[kind] if state == ANSWERED else None,
+                KINDS[kind] if state == ANSWERED and kind < len(KINDS) else None,
                 key[:key_size],
-                b"" if hashed else carrier[:carrier_size],
+                carrier[:32] if hashed else carrier[:carrier_size],
                 hashed,
             )
         return found
@@ -109,6 +139,10 @@ class Recorder:
         HEADER.pack_into(self._map, 0, MAGIC, self._boot, epoch)
         self._slot_of.clear()
         self._free = list(range(SLOTS - 1, -1, -1))
+
+    def holds(self, id_: int, part: int) -> bool:
+        """Whether a part was written by this owner and its result is not on disk yet."""
+        return (id_, part) in self._slot_of
 
     @property
     def room(self) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from fzalert.errors import FzalertError
 from fzalert.evidence import Json
 from fzalert.messages import (
     Answer,
@@ -357,8 +358,9 @@ class TickOutput:
         touched: Messages whose fate changed.
         expired: How many parts were too late and were not sent.
         orphans: Reports that matched nothing yet.
-        waiting: Whether the queue had more than was wanted, by lane.
+        waiting: Whether the queue has more that is due.
         next_due: When the next queued part falls due, milliseconds, or None.
+        changed: For each change set what `commit` would have returned or raised, in order.
     """
 
     claimed: tuple[Claimed, ...]
@@ -367,6 +369,7 @@ class TickOutput:
     orphans: int
     waiting: bool
     next_due: int | None
+    changed: tuple[Committed | FzalertError, ...] = ()
 
 
 class OpenPart(NamedTuple):
@@ -444,11 +447,13 @@ class Store(Protocol):
 
         Raises:
             LeaseLost: The lease's epoch is no longer the stored one; nothing is written.
+            InputError: A row cannot be stored as it is; nothing is written.
+            StoreError: The disk refuses; nothing is written.
         """
         ...
 
     async def recover(self, lease: Lease) -> list[OpenPart]:
-        """The parts that the slot's former owner claimed and never settled."""
+        """The parts of the slot that are claimed and not settled."""
         ...
 
     async def acquire(self, channel: str, slot: int, owner: str, ttl: float) -> Lease | None:

@@ -6,7 +6,11 @@ Needs pytest, which `fzalert[testing]` brings. Only tests import this.
 import pytest
 
 # Before the imports, or a failed assertion in the contract shows no values.
-pytest.register_assert_rewrite("fzalert.testing.contract", "fzalert.testing.traits")
+pytest.register_assert_rewrite(
+    "fzalert.testing.contract",
+    "fzalert.testing.stores",
+    "fzalert.testing.traits",
+)
 
 from fzalert.testing.clock import FakeClock  # noqa: E402  see above
 from fzalert.testing.context import SIGNER_SEED, make_context  # noqa: E402  see above

@@ -27,13 +27,17 @@ from fzalert.store.port import (
 )
 from fzalert.store.sqlite.rows import (
     LANE_CODE,
+    RANK,
+    FeedTuple,
     Moves,
     body_id,
     channel_id,
     count,
     index_of,
+    marks,
     seal_recipient,
     seal_target,
+    write_feed,
 )
 
 BEIJING = timezone(timedelta(hours=8))
@@ -45,7 +49,8 @@ def write_changes(
     """Write everything of one change set; an exception leaves nothing of it."""
     _append_events(connection, changes, now)
     moves: Moves = Moves()
-    accepted = tuple(_accept(connection, vault, item, now, moves) for item in changes.accepts)
+    feed: list[FeedTuple] = []
+    accepted = tuple(_accept(connection, vault, item, now, moves, feed) for item in changes.accepts)
     added = sum(
         _add_audience(connection, vault, campaign, rows) for campaign, rows in changes.audience
     )
@@ -72,8 +77,8 @@ def write_changes(
         connection.execute("REPLACE INTO user VALUES (?, ?, ?, ?, ?, ?, ?)", user)
     for target, reason in changes.suppress:
         suppress(connection, index_of(vault, target), reason, now)
-    for message in changes.withdraw:
-        _withdraw(connection, message, now, moves)
+    feed += _withdraw(connection, changes.withdraw, now, moves)
+    write_feed(connection, feed)
     count(connection, moves)
     for entry in changes.evidence:
         append_evidence(connection, entry, now)
@@ -133,7 +138,12 @@ def _append_events(connection: sqlite3.Connection, changes: ChangeSet, now: int)
 
 
 def _accept(
-    connection: sqlite3.Connection, vault: Vault, item: Acceptance, now: int, moves: Moves
+    connection: sqlite3.Connection,
+    vault: Vault,
+    item: Acceptance,
+    now: int,
+    moves: Moves,
+    feed: list[FeedTuple],
 ) -> Accepted:
     warning = item.warning
     if item.new:
@@ -168,7 +178,7 @@ def _accept(
             ),
         )
     bodies = [body_id(connection, body) for body in item.bodies]
-    claimed = _insert_messages(connection, vault, item, bodies, now, moves)
+    claimed = _insert_messages(connection, vault, item, bodies, now, moves, feed)
     return Accepted(warning.id, False, claimed)
 
 
@@ -179,6 +189,7 @@ def _insert_messages(
     bodies: list[int],
     now: int,
     moves: Moves,
+    feed: list[FeedTuple],
 ) -> tuple[Claimed, ...]:
     warning = item.warning
     lane = LANE_CODE[warning.lane]
@@ -210,6 +221,10 @@ def _insert_messages(
             state = PartState.SUPPRESSED
             flights += [
                 (new.id, part, channel, 0, 0, lane, now, state, "suppressed", new.refused, now)
+                for part in range(new.parts)
+            ]
+            feed += [
+                ("receipt", new.id, part, channel, "suppressed", "", 0, now, 0, None)
                 for part in range(new.parts)
             ]
         elif new.claim is not None:
@@ -280,28 +295,43 @@ def _add_audience(
     return connection.total_changes - before
 
 
-def _withdraw(connection: sqlite3.Connection, message: int, now: int, moves: Moves) -> None:
-    found = connection.execute(
-        "SELECT channel, lane FROM message WHERE id = ?", (message,)
-    ).fetchone()
-    if found is None:
-        return
-    channel, lane = found
-    parts = connection.execute(
-        "DELETE FROM queue WHERE channel = ? AND lane = ? AND id = ? RETURNING part",
-        (channel, lane, message),
-    ).fetchall()
-    for (part,) in parts:
-        # A pending resend keeps its fate, unknown; only the second attempt is taken back.
-        pending = connection.execute(
-            "UPDATE flight SET resend_due = NULL WHERE id = ? AND part = ?", (message, part)
-        ).rowcount
-        if pending:
-            continue
-        connection.execute(
-            "INSERT INTO flight (id, part, channel, slot, epoch, lane, attempt, claimed_at, state,"
-            " word, changed_at) VALUES (?, ?, ?, 0, 0, ?, 1, ?, ?, 'withdrawn', ?)",
-            (message, part, channel, lane, now, PartState.WITHDRAWN, now),
-        )
-        moves[channel, lane, PartState.QUEUED] -= 1
-        moves[channel, lane, PartState.WITHDRAWN] += 1
+def _withdraw(
+    connection: sqlite3.Connection, messages: Sequence[int], now: int, moves: Moves
+) -> list[FeedTuple]:
+    """Take queued parts back, on whichever channel they wait by now; returns rows of the feed."""
+    feed: list[FeedTuple] = []
+    for start in range(0, len(messages), 500):
+        chunk = messages[start : start + 500]
+        # The queue is ordered by due time, so this reads all of it, once for all messages.
+        parts = connection.execute(
+            f"DELETE FROM queue WHERE id IN ({marks(chunk)})"  # noqa: S608  question marks only
+            " RETURNING channel, lane, id, part, attempt",
+            chunk,
+        ).fetchall()
+        for channel, lane, message, part, attempt in parts:
+            # A pending resend keeps its fate, unknown; only the second attempt is taken back.
+            pending = connection.execute(
+                "UPDATE flight SET resend_due = NULL WHERE id = ? AND part = ?", (message, part)
+            ).rowcount
+            if pending:
+                continue
+            connection.execute(
+                "INSERT INTO flight (id, part, channel, slot, epoch, lane, attempt, claimed_at,"
+                " state, word, rank, changed_at) VALUES (?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    message,
+                    part,
+                    channel,
+                    lane,
+                    attempt,
+                    now,
+                    PartState.WITHDRAWN,
+                    "withdrawn",
+                    RANK["withdrawn"],
+                    now,
+                ),
+            )
+            moves[channel, lane, PartState.QUEUED] -= 1
+            moves[channel, lane, PartState.WITHDRAWN] += 1
+            feed.append(("receipt", message, part, channel, "withdrawn", "", 0, now, 0, None))
+    return feed

@@ -23,7 +23,7 @@ BUSY_TIMEOUT_MS = 5000
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open one connection, to be used by one thread."""
     connection = sqlite3.connect(
-        f"file:{path}?mode={'ro' if read_only else 'rwc'}",
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
@@ -58,6 +58,14 @@ def in_our_words(error: sqlite3.Error, path: Path) -> StoreError:
     return StoreError(f"The store {path.name} refused: {name}: {error}.")
 
 
+def no_room(path: Path, error: OSError) -> StoreFull:
+    """Say that a file beside the store cannot be written; raised from the original."""
+    return StoreFull(
+        f"{path.name} cannot be written ({error.strerror}).",
+        hint="Free space or make the disk writable; what was accepted is safe.",
+    )
+
+
 class OwnerLock:
     """The lock file beside the database; the system frees it when the owner dies."""
 
@@ -70,8 +78,13 @@ class OwnerLock:
 
         Raises:
             StoreInUse: Another process has it; the text names its process id.
+            StoreFull: The lock file cannot be written.
         """
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise no_room(self._path, error) from error
         try:
             if os.name == "posix":
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,8 +99,12 @@ class OwnerLock:
                 f"Process {owner} owns the store beside {self._path.name}.",
                 hint="Stop it, or speak to it: the fzalert commands do so by themselves.",
             ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            os.close(handle)
+            raise no_room(self._path, error) from error
         self._handle = handle
 
     def free(self) -> None:

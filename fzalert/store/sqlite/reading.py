@@ -88,7 +88,7 @@ def _fold(vault: Vault, rows: list[tuple[object, ...]]) -> Outcome:
         open_target(vault, id_, sealed),
         str(row[4]),
         OUTCOME_OF[worst],
-        Proof(min(int(str(r[6] or 0)) for r in rows)),
+        Proof(min(int(str(r[6] or 0)) for r in rows) if len(rows) == parts else Proof.NONE),
         word,
         str(row[8] or ""),
         str(row[9] or ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fzalert.messages import (
     Lane,
@@ -63,6 +63,8 @@ OUTCOME_OF = {
 
 Moves = Counter[tuple[int, int, int]]
 """How a transaction changes the counters: (channel, lane code, PartState) to a difference."""
+FeedTuple = tuple[str, int, int, int, str, str, int, int, int, bytes | None]
+"""One row of the feed: kind, id, part, channel, word, code, proof, at, duration, payload."""
 
 _TARGET_COLUMN = "message.target"
 _renditions: dict[bytes, Rendition] = {}
@@ -140,6 +142,25 @@ def count(connection: sqlite3.Connection, moves: Moves) -> None:
         "INSERT INTO counter (channel, lane, state, n) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (channel, lane, state) DO UPDATE SET n = n + excluded.n",
         [(*key, n) for key, n in moves.items() if n],
+    )
+
+
+def write_feed(connection: sqlite3.Connection, rows: Sequence[FeedTuple]) -> None:
+    """Append to the outcome feed."""
+    connection.executemany(
+        "INSERT INTO feed (kind, id, part, channel, word, code, proof, at, duration, payload)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+
+
+def cancel_resend(
+    connection: sqlite3.Connection, channel: int, lane: int, due: int, id_: int, part: int
+) -> None:
+    """Take a pending resend out of the queue; it was never counted there."""
+    connection.execute(
+        "DELETE FROM queue WHERE channel = ? AND lane = ? AND due_at = ? AND id = ? AND part = ?",
+        (channel, lane, due, id_, part),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -34,9 +35,10 @@ from fzalert.store.port import (
 )
 from fzalert.store.sqlite import reading
 from fzalert.store.sqlite.changes import write_changes
-from fzalert.store.sqlite.connection import OwnerLock, connect, in_our_words, migrate
+from fzalert.store.sqlite.claims import open_parts
+from fzalert.store.sqlite.connection import OwnerLock, connect, in_our_words, migrate, no_room
 from fzalert.store.sqlite.rows import channel_id
-from fzalert.store.sqlite.ticking import Tick, open_parts
+from fzalert.store.sqlite.ticking import tick
 from fzalert.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -65,7 +67,7 @@ class SqliteStore(Store):
         self._make_vault = make_vault
         self._lock = OwnerLock(path.with_name(path.name + ".lock"))
         self._reader: sqlite3.Connection | None = None
-        self._reading = ThreadPoolExecutor(1, "fzalert-read")
+        self._reading: ThreadPoolExecutor | None = None
         self._writer: Writer | None = None
         self._the_vault: Vault | None = None
         self.store_id = ""
@@ -75,7 +77,6 @@ class SqliteStore(Store):
     @override
     async def open(self) -> None:
         """Lock, check, migrate, start; see the port."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock.take()
         try:
             await asyncio.to_thread(self._open)
@@ -84,31 +85,44 @@ class SqliteStore(Store):
             raise
 
     def _open(self) -> None:
+        connection: sqlite3.Connection | None = None
         try:
-            connection = connect(self._path)
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise StoreDamaged(
-                    f"The store {self._path.name} is damaged: {found}.",
-                    hint="Stop, keep the file, and restore the newest backup.",
-                )
-            migrate(connection, self._path)
-            self.store_id = self._identify(connection)
-            keys = connection.execute(
-                "SELECT id, state, wrapped, created FROM data_key ORDER BY id"
-            ).fetchall()
-
-            def keep(number: int, state: str, wrapped: bytes, created: int) -> None:
-                connection.execute(
-                    "REPLACE INTO data_key VALUES (?, ?, ?, ?)", (number, state, wrapped, created)
-                )
-
-            self._the_vault = self._make_vault(keys, keep)
+            # Made before SQLite makes it, so that its log beside it is as private.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             self._path.chmod(0o600)
+            connection = connect(self._path)
+            self._prepare(connection)
             self._reader = connect(self._path, read_only=True)
-        except sqlite3.Error as error:
-            raise in_our_words(error, self._path) from error
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise in_our_words(error, self._path) from error
+            if isinstance(error, OSError):
+                raise no_room(self._path, error) from error
+            raise
+        self._reading = ThreadPoolExecutor(1, "fzalert-read")
         self._writer = Writer(connection, self._path)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise StoreDamaged(
+                f"The store {self._path.name} is damaged: {found}.",
+                hint="Stop, keep the file, and restore the newest backup.",
+            )
+        migrate(connection, self._path)
+        self.store_id = self._identify(connection)
+        keys = connection.execute(
+            "SELECT id, state, wrapped, created FROM data_key ORDER BY id"
+        ).fetchall()
+
+        def keep(number: int, state: str, wrapped: bytes, created: int) -> None:
+            connection.execute(
+                "REPLACE INTO data_key VALUES (?, ?, ?, ?)", (number, state, wrapped, created)
+            )
+
+        self._the_vault = self._make_vault(keys, keep)
 
     @staticmethod
     def _identify(connection: sqlite3.Connection) -> str:
@@ -121,13 +135,15 @@ class SqliteStore(Store):
     @override
     async def close(self) -> None:
         """Finish what was taken, then unlock; see the port."""
-        if self._writer is not None:
-            await self._writer.stop()
-            self._writer = None
-        if self._reader is not None:
-            reader, self._reader = self._reader, None
-            await asyncio.get_running_loop().run_in_executor(self._reading, reader.close)
-        self._reading.shutdown(wait=False)
+        # The reader first: only the last connection folds the log into the file.
+        reading, self._reading = self._reading, None
+        reader, self._reader = self._reader, None
+        if reading is not None and reader is not None:
+            await asyncio.get_running_loop().run_in_executor(reading, reader.close)
+            reading.shutdown(wait=False)
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.stop()
         self._lock.free()
 
     @property
@@ -148,8 +164,8 @@ class SqliteStore(Store):
         return await self._writer.write(run)
 
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        reader = self._reader
-        if reader is None:
+        reader, reading = self._reader, self._reading
+        if reader is None or reading is None:
             raise RuntimeError("the store is not open")
 
         def work() -> T:
@@ -158,7 +174,7 @@ class SqliteStore(Store):
             except sqlite3.Error as error:
                 raise in_our_words(error, self._path) from error
 
-        return await asyncio.get_running_loop().run_in_executor(self._reading, work)
+        return await asyncio.get_running_loop().run_in_executor(reading, work)
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -172,9 +188,7 @@ class SqliteStore(Store):
     @override
     async def tick(self, lease: Lease, work: TickInput) -> TickOutput:
         """Move one slot forward; see the port."""
-        return await self._write(
-            lambda db: Tick(db, self.vault, lease, self._clock.millis()).run(work)
-        )
+        return await self._write(lambda db: tick(db, self.vault, lease, work, self._clock.millis()))
 
     @override
     async def recover(self, lease: Lease) -> list[OpenPart]:

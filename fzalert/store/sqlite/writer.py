@@ -22,20 +22,18 @@ MOST_TOGETHER = 64
 
 
 class _Work(Generic[T]):
-    __slots__ = ("done", "error", "future", "loop", "result", "run")
+    __slots__ = ("error", "future", "loop", "result", "run")
 
     def __init__(
         self,
         run: Callable[[sqlite3.Connection], T],
-        done: Callable[[], None] | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.run = run
-        self.done = done
         self.loop = loop
         self.future: asyncio.Future[T] = loop.create_future()
         self.result: T | None = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
 
 class Writer:
@@ -54,21 +52,16 @@ class Writer:
         self._thread.start()
         self.transactions = 0
 
-    async def write(
-        self,
-        run: Callable[[sqlite3.Connection], T],
-        done: Callable[[], None] | None = None,
-    ) -> T:
+    async def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """Run `run` inside a transaction; returns once it is on disk.
 
         Args:
             run: Gets the connection; runs in the writer thread.
-            done: Called in the writer thread right after the commit that holds it.
 
         Raises:
             StoreError: The disk refuses; nothing of this work is written.
         """
-        work: _Work[T] = _Work(run, done, asyncio.get_running_loop())
+        work: _Work[T] = _Work(run, asyncio.get_running_loop())
         self._inbox.put(work)  # type: ignore[arg-type]  # works of every result type
         # A cancelled caller must not lose track of what is being written.
         return await asyncio.shield(work.future)
@@ -103,26 +96,37 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for work in works:
-                connection.execute("SAVEPOINT work")
-                try:
-                    work.result = work.run(connection)
-                except Exception as error:  # noqa: BLE001  handed to the caller that waits
-                    work.error = self._translated(error)
-                    connection.execute("ROLLBACK TO work")
-                connection.execute("RELEASE work")
+                self._run_one(connection, work)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            refusal = in_our_words(error, self._path)
-            refusal.__cause__ = error
-            for work in works:
-                work.error = work.error or refusal
-            return
-        self.transactions += 1
+        except Exception as error:  # noqa: BLE001  the thread's boundary: every caller hears of it
+            self._undo(works, error)
+        else:
+            self.transactions += 1
+
+    def _run_one(self, connection: sqlite3.Connection, work: _Work[object]) -> None:
+        connection.execute("SAVEPOINT work")
+        try:
+            work.result = work.run(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # SQLite undid everything by itself, as it does on a full disk
+            connection.execute("ROLLBACK TO work")
+            work.error = self._translated(error)
+        connection.execute("RELEASE work")
+
+    def _undo(self, works: list[_Work[object]], error: Exception) -> None:
+        refusal: Exception = error
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as worse:
+            refusal = worse
         for work in works:
-            if work.done is not None and work.error is None:
-                work.done()
+            if work.error is None:
+                work.error = self._translated(refusal)
+                if not isinstance(work.error, StoreError):
+                    work.error = StoreError(f"the writer failed: {refusal!r}")
+                    work.error.__cause__ = refusal
 
     def _translated(self, error: Exception) -> Exception:
         if isinstance(error, sqlite3.Error):
@@ -147,9 +151,6 @@ def _resolve(works: list[_Work[object]]) -> None:
         if work.future.cancelled():
             continue
         if work.error is not None:
-            error = work.error
-            if not isinstance(error, Exception):
-                error = StoreError(f"the writer failed: {error!r}")
-            work.future.set_exception(error)
+            work.future.set_exception(work.error)
         else:
             work.future.set_result(work.result)

@@ -1,0 +1,56 @@
+"""After a restart: what the flight recorder says of the parts that a former owner left open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from fzalert.delivery.policy import Channel, Limits, back_to_queue, decide
+from fzalert.delivery.recorder import Recorder
+from fzalert.messages import Receipt, ReceiptKind
+from fzalert.ports import Submission
+from fzalert.store import Flag, ResultRow
+
+
+def recovered_rows(
+    parts: Iterable[tuple[Submission, Flag]],
+    recorder: Recorder,
+    channel: Channel,
+    limits: Limits,
+    now: int,
+    rng: Random,
+    epoch: int | None = None,
+) -> list[ResultRow]:
+    """Decide what became of the parts that a former owner left open (engine, flight recorder).
+
+    Without a recorder of this boot every open part is unknown. With one: never written → back to
+    the queue; answered → the answer; written and unanswered → unknown.
+
+    Args:
+        parts: The open parts.
+        recorder: Not yet reset.
+        channel: What the policy must know.
+        limits: Figures of the engine.
+        now: Milliseconds since the epoch.
+        rng: Source of jitter.
+        epoch: Of the new lease; another owner in between makes the recorder worthless.
+    """
+    recorded = recorder.read(epoch)
+    rows: list[ResultRow] = []
+    for part, flags in parts:
+        slot = recorded.get((part.id, part.part)) if recorded is not None else None
+        if recorded is not None and slot is None:
+            rows.append(back_to_queue(part, flags, channel.name, now))
+            continue
+        if slot is None or slot.answer is None:
+            why = (
+                "the process ended before an answer came"
+                if recorded is not None
+                else "the machine lost its memory before an answer was written"
+            )
+            receipt = Receipt(ReceiptKind.UNKNOWN, detail=why)
+        else:
+            receipt = Receipt(slot.answer, carrier_id=slot.carrier_id)
+        key = slot.key if slot is not None else b""
+        rows.append(decide(receipt, part, flags, key, channel, limits, now, rng))
+    return rows

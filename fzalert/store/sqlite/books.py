@@ -1,0 +1,119 @@
+"""The books of one tick: counters, feed rows and touched messages, written at its end.
+
+Made, used and thrown away inside the writer thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from fzalert.messages import Proof
+from fzalert.store.port import EvidenceEntry, Lease, PartState, Vault
+from fzalert.store.sqlite.changes import append_evidence
+from fzalert.store.sqlite.rows import FeedTuple, Moves, count, write_feed
+
+_AT_ONCE = 200
+
+
+class Part(NamedTuple):
+    """What the flight table knows of a part."""
+
+    lane: int
+    state: int
+    channel: int
+    slot: int
+    flags: int
+
+
+class Books:
+    """What a tick knows and what it has to write down.
+
+    Args:
+        db: The writing connection, inside a transaction.
+        vault: Encrypts personal columns.
+        lease: The slot that ticks.
+        now: Milliseconds since the epoch; one moment for the whole tick.
+    """
+
+    def __init__(self, db: sqlite3.Connection, vault: Vault, lease: Lease, now: int) -> None:
+        self.db = db
+        self.vault = vault
+        self.lease = lease
+        self.channel = lease.channel_id
+        self.now = now
+        self.moves: Moves = Moves()
+        self.touched: dict[int, None] = {}
+        self.expired = 0
+        self.orphans = 0
+        self._feed: list[FeedTuple] = []
+
+    def move(
+        self, channel: int, lane: int, old: PartState | int | None, new: PartState | int | None
+    ) -> None:
+        """Count one part from a state to another; None is no state."""
+        if old is not None:
+            self.moves[channel, lane, old] -= 1
+        if new is not None:
+            self.moves[channel, lane, new] += 1
+
+    def tell(
+        self,
+        kind: str,
+        id_: int,
+        part: int,
+        word: str,
+        *,
+        channel: int | None = None,
+        code: str = "",
+        proof: int = Proof.NONE,
+        duration: int = 0,
+        payload: bytes | None = None,
+    ) -> None:
+        """Add a row to the feed and note that the message's fate changed."""
+        if id_:
+            self.touched[id_] = None
+        where = self.channel if channel is None else channel
+        self._feed.append((kind, id_, part, where, word, code, proof, self.now, duration, payload))
+
+    def parts(self, keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Part]:
+        """What the flight table says of parts; one statement for a batch."""
+        found: dict[tuple[int, int], Part] = {}
+        wanted = list(keys)
+        for start in range(0, len(wanted), _AT_ONCE):
+            chunk = wanted[start : start + _AT_ONCE]
+            sql = (
+                f"WITH k(id, part) AS (VALUES {','.join(['(?,?)'] * len(chunk))})"  # noqa: S608  question marks only
+                " SELECT f.id, f.part, f.lane, f.state, f.channel, f.slot, f.flags"
+                " FROM k CROSS JOIN flight f ON f.id = k.id AND f.part = k.part"
+            )
+            flat = [value for key in chunk for value in key]
+            for id_, part, *rest in self.db.execute(sql, flat):
+                found[id_, part] = Part(*rest)
+        return found
+
+    def close(self) -> None:
+        """Write feed, counters, and the evidence of what the tick wrote."""
+        count(self.db, self.moves)
+        if not self._feed:
+            return
+        write_feed(self.db, self._feed)
+        digest = hashlib.sha256()
+        for kind, id_, part, channel, word, code, proof, *_ in self._feed:
+            digest.update(f"{kind}|{id_}|{part}|{channel}|{word}|{code}|{int(proof)}\n".encode())
+        append_evidence(
+            self.db,
+            EvidenceEntry(
+                "store",
+                "engine",
+                "tick",
+                {
+                    "channel": self.lease.channel,
+                    "rows": len(self._feed),
+                    "sha256": digest.hexdigest(),
+                },
+            ),
+            self.now,
+        )

@@ -1,0 +1,146 @@
+"""What became of parts that were handed over: results, and the late answers to unknowns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fzalert.messages import LateReceipt
+from fzalert.store.port import Flag, PartState, Requeue, ResultRow
+from fzalert.store.sqlite.books import Books, Part
+from fzalert.store.sqlite.changes import suppress
+from fzalert.store.sqlite.reports import match_orphans
+from fzalert.store.sqlite.rows import RANK, cancel_resend, channel_id
+
+
+def write_results(books: Books, results: Sequence[ResultRow]) -> None:
+    """Settle claimed parts of this slot; what is settled already stays as it is."""
+    known = books.parts((row.id, row.part) for row in results)
+    updates: list[tuple[object, ...]] = []
+    gone: list[tuple[int, int]] = []
+    queued: list[tuple[object, ...]] = []
+    sent_with_id: list[tuple[bytes, int, int]] = []
+    for row in results:
+        part = known.pop((row.id, row.part), None)
+        if part is None or not _is_ours(books, part):
+            continue
+        books.tell("receipt", row.id, row.part, row.word, code=row.code, proof=row.proof)
+        state, word = row.state, row.word
+        if row.requeue is not None:
+            state, word = _requeue(books, row, row.requeue, part, queued)
+            if state is PartState.QUEUED:
+                gone.append((row.id, row.part))
+                continue
+        updates.append(
+            (
+                state,
+                word,
+                RANK.get(word, 40),
+                row.code,
+                row.detail,
+                row.carrier_id or None,
+                row.proof,
+                books.now,
+                row.wire_key or None,
+                row.requeue.due_at if row.requeue else None,
+                row.id,
+                row.part,
+            )
+        )
+        books.move(books.channel, part.lane, PartState.CLAIMED, state)
+        if row.carrier_id:
+            sent_with_id.append((row.carrier_id, row.id, row.part))
+        if row.suppress:
+            _suppress(books, row.id)
+    books.db.executemany(
+        "UPDATE flight SET state = ?, word = ?, rank = ?, code = ?, detail = ?,"
+        " carrier_id = ?, proof = ?, changed_at = ?, wire_key = ?, resend_due = ?"
+        " WHERE id = ? AND part = ?",
+        updates,
+    )
+    books.db.executemany("DELETE FROM flight WHERE id = ? AND part = ?", gone)
+    books.db.executemany(
+        "REPLACE INTO queue (channel, lane, due_at, id, part, attempt, flags, wire_key)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        queued,
+    )
+    if sent_with_id:
+        match_orphans(books, sent_with_id)
+
+
+def _is_ours(books: Books, part: Part) -> bool:
+    """Whether this slot has it still: not settled earlier, not claimed anew by another slot."""
+    return (
+        part.state == PartState.CLAIMED
+        and part.channel == books.channel
+        and part.slot == books.lease.slot
+    )
+
+
+def _requeue(
+    books: Books, row: ResultRow, again: Requeue, part: Part, queued: list[tuple[object, ...]]
+) -> tuple[PartState, str]:
+    """Queue a part again; returns its state and word from now on."""
+    to = books.channel
+    if again.channel != books.lease.channel:
+        to = channel_id(books.db, again.channel)
+    state, word, flags = row.state, row.word, again.flags
+    if state is PartState.QUEUED and part.flags & Flag.RESENT and to == books.channel:
+        # The second attempt was not taken; of the first one still nothing is known.
+        state, word = PartState.UNKNOWN, "unknown"
+    if state is PartState.QUEUED:
+        books.move(books.channel, part.lane, PartState.CLAIMED, None)
+        books.move(to, part.lane, None, PartState.QUEUED)
+    else:
+        flags |= Flag.RESENT
+    queued.append(
+        (
+            to,
+            part.lane,
+            again.due_at,
+            row.id,
+            row.part,
+            again.attempt,
+            flags,
+            again.wire_key or None,
+        )
+    )
+    return state, word
+
+
+def write_late(books: Books, late: LateReceipt, row: ResultRow) -> None:
+    """Replace an unknown by the answer that came after all, once.
+
+    A pending resend is taken back. Where the answer says that nothing was taken, `row.requeue`
+    sends the part again, as the attempt after the one that was unknown.
+    """
+    found = books.db.execute(
+        "SELECT lane, state, word, resend_due, channel, attempt, flags, wire_key FROM flight"
+        " WHERE id = ? AND part = ?",
+        (late.id, late.part),
+    ).fetchone()
+    if found is None or row.state is PartState.UNKNOWN:
+        return
+    lane, state, word, resend_due, channel, attempt, flags, wire_key = found
+    if state != PartState.UNKNOWN or word != "unknown" or channel != books.channel:
+        return
+    if flags & Flag.RESENT and row.state not in {PartState.SENT, PartState.DELIVERED}:
+        return  # it speaks of one attempt; the other one is still unknown
+    if row.requeue is not None:
+        again = row.requeue._replace(
+            attempt=attempt + 1, flags=Flag(flags), wire_key=wire_key or b""
+        )
+        row = row._replace(requeue=again)
+    if resend_due is not None:
+        cancel_resend(books.db, channel, lane, resend_due, late.id, late.part)
+    books.db.execute(
+        "UPDATE flight SET state = ?, slot = ? WHERE id = ? AND part = ?",
+        (PartState.CLAIMED, books.lease.slot, late.id, late.part),
+    )
+    books.move(channel, lane, PartState.UNKNOWN, PartState.CLAIMED)
+    write_results(books, [row._replace(wire_key=row.wire_key or wire_key or b"")])
+
+
+def _suppress(books: Books, message: int) -> None:
+    row = books.db.execute("SELECT target_index FROM message WHERE id = ?", (message,)).fetchone()
+    if row is not None:
+        suppress(books.db, row[0], "opted out", books.now)

@@ -1,0 +1,252 @@
+"""What every store must do: opt-outs, events, evidence, ticks as a whole, leases, restart."""
+
+# Tests: S101 they assert; D102 their names are sentences.
+# ruff: noqa: S101, D102
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from fzalert.errors import DuplicateKey, InputError, LeaseLost, StoreError
+from fzalert.messages import (
+    DeliveryReport,
+    Lane,
+    ReportKind,
+    Uplink,
+)
+from fzalert.store import (
+    AudienceRow,
+    CampaignRow,
+    ChangeSet,
+    Deadline,
+    Event,
+    EvidenceEntry,
+    Lease,
+    PartState,
+    StateRow,
+    Store,
+    TickInput,
+    UserRow,
+)
+from fzalert.testing.clock import FakeClock
+from fzalert.testing.parcels import Parcels, number
+from fzalert.testing.stores.base import HOUR, StoreTests, sent
+
+__all__ = ["KeepingContract"]
+
+
+class KeepingContract(StoreTests):
+    """Opt-outs, events, evidence, ticks as a whole, leases, restart."""
+
+    # -- opt-outs and contacts ---------------------------------------------------------
+
+    async def test_contacts_are_counted_by_person_lane_and_time(
+        self, store: Store, parcels: Parcels, clock: FakeClock
+    ) -> None:
+        target = number(7)
+        await store.commit(parcels.change(targets=[target], lane=Lane.URGENT))
+        clock.advance(3600)
+        await store.commit(parcels.change(targets=[target], lane=Lane.URGENT))
+        await store.commit(parcels.change(targets=[target], refused="no"))
+        now = clock.millis()
+        ask = [target, number(8)]
+        assert await store.contacts(ask, Lane.URGENT, now - 24 * HOUR) == {target: 2}
+        assert await store.contacts(ask, Lane.URGENT, now - HOUR) == {target: 1}
+        assert await store.contacts(ask, Lane.BULK, now - 24 * HOUR) == {}
+
+    async def test_the_first_reason_of_a_suppression_stays(self, store: Store) -> None:
+        for reason in ("asked by phone", "again"):
+            await store.commit(ChangeSet(suppress=((number(7), reason),)))
+        assert await store.suppressed([number(7)]) == {number(7): "asked by phone"}
+
+    # -- everything else that is committed ---------------------------------------------
+
+    async def test_a_stream_is_appended_at_the_expected_version_only(self, store: Store) -> None:
+        def change(version: int, *names: str) -> ChangeSet:
+            events = tuple(Event(name, b"{}", "officer") for name in names)
+            return ChangeSet(events=events, stream="case/1", expected_version=version)
+
+        await store.commit(change(0, "opened", "filed"))
+        with pytest.raises(StoreError):
+            await store.commit(change(1, "approved"))
+        await store.commit(change(2, "approved"))
+        found = [(version, event.name) for version, _, event in await store.events("case/1")]
+        assert found == [(1, "opened"), (2, "filed"), (3, "approved")]
+
+    async def test_one_of_two_who_decide_at_once_is_refused(self, store: Store) -> None:
+        change = ChangeSet(
+            events=(Event("approved", b"{}", "officer"),), stream="case/1", expected_version=0
+        )
+        answers = await asyncio.gather(
+            store.commit(change), store.commit(change), return_exceptions=True
+        )
+        assert [isinstance(answer, StoreError) for answer in answers].count(True) == 1
+        assert len(await store.events("case/1")) == 1
+
+    async def test_rows_of_state_users_campaigns_and_deadlines_are_kept(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        user = UserRow("li", "李", "officer", b"h", clock.millis())
+        campaign = CampaignRow(1, "五月", 1001, "ready", 0, 2, clock.millis(), b"{}")
+        people = (AudienceRow(1, number(7), "[]"), AudienceRow(2, number(8), "[]"))
+        change = ChangeSet(
+            state=(StateRow("a", "k1", b"1"), StateRow("a", "k2", b"2"), StateRow("b", "k", b"3")),
+            users=(user,),
+            campaigns=(campaign,),
+            audience=((1, people),),
+            deadlines=(Deadline("case/1", "expire", clock.millis()),),
+        )
+        assert (await store.commit(change)).added == 2
+        twice = ChangeSet(audience=((1, (AudienceRow(3, number(7), "[]"),)),))
+        assert (await store.commit(twice)).added == 0
+        assert await store.state("a") == [("k1", b"1"), ("k2", b"2")]
+        assert await store.state("a", "k2") == [("k2", b"2")]
+        assert await store.users() == [user]
+        assert await store.campaigns() == [campaign]
+        assert await store.audience(1, 0, 9) == list(people)
+        assert await store.audience(1, 1, 9) == [people[1]]
+        await store.commit(
+            ChangeSet(
+                state=(StateRow("a", "k1", None),),
+                campaigns=(campaign._replace(state="running", cursor=1),),
+                deadlines=(Deadline("case/1", "expire", None),),
+            )
+        )
+        assert await store.state("a") == [("k2", b"2")]
+        assert (await store.campaigns())[0].cursor == 1
+
+    async def test_warnings_are_read_newest_first(self, store: Store, parcels: Parcels) -> None:
+        made = [parcels.change(key=f"T{n}") for n in range(3)]
+        for change in made:
+            await store.commit(change)
+        ids = [change.accepts[0].warning.id for change in made]
+        assert [row.id for row in await store.warnings(2)] == [ids[2], ids[1]]
+        assert [row.id for row in await store.warnings(9, before=ids[1])] == [ids[0]]
+        row = await store.warning(ids[0])
+        assert row is not None
+        assert (row.key, row.lane, row.by) == ("T0", Lane.BULK, "tester")
+        assert await store.warning(4711) is None
+        assert await store.outcome(4711) is None
+
+    # -- evidence ----------------------------------------------------------------------
+
+    async def test_evidence_is_one_chain_a_subject_and_one_a_store_and_day(
+        self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
+    ) -> None:
+        for chain in ("case/1", "store", "case/1"):
+            entry = EvidenceEntry(chain, "officer", "case.note", {"n": 1})
+            await store.commit(ChangeSet(evidence=(entry,)))
+            await self.assert_evidence_is_whole(store)
+        one = await self.one_out(store, lease, parcels)
+        await self.settle(store, lease, sent(one))
+        clock.advance(86_400)
+        await store.commit(ChangeSet(evidence=(EvidenceEntry("store", "officer", "note", {}),)))
+        await self.assert_evidence_is_whole(store)
+        lengths = {chain: length for chain, length, _ in await store.chains()}
+        assert lengths == {"case/1": 2, "store/2026-11-24": 2, "store/2026-11-25": 1}
+
+    async def test_a_tick_that_changes_fates_leaves_one_record(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        await store.commit(parcels.change(5))
+        claimed = await self.claim(store, lease, bulk=9)
+        assert await store.chains() == []
+        await self.settle(store, lease, *map(sent, claimed))
+        ((_, length, _),) = await store.chains()
+        assert length == 1
+
+    # -- ticks as a whole --------------------------------------------------------------
+
+    async def test_a_tick_writes_change_sets_a_savepoint_each(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        await store.commit(parcels.change(key="T1"))
+        sets = [parcels.change(), parcels.change(key="T1", body="another"), parcels.change()]
+        output = await store.tick(lease, TickInput(change_sets=sets, want={Lane.BULK: 9}))
+        refused = [isinstance(answer, DuplicateKey) for answer in output.changed]
+        assert refused == [False, True, False]
+        assert len(output.claimed) == 3
+
+    async def test_a_tick_of_a_lost_lease_writes_nothing(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        await store.commit(parcels.change())
+        await store.release(lease)
+        heir = await store.acquire("sms", 0, "second", 10)
+        assert heir is not None
+        assert heir.epoch > lease.epoch
+        work = TickInput(
+            [sent(one)],
+            [Uplink(number(7), "退订", 0, is_opt_out=True)],
+            (),
+            [parcels.change()],
+            {Lane.BULK: 9},
+        )
+        with pytest.raises(LeaseLost):
+            await store.tick(lease, work)
+        assert await self.states(store) == {PartState.CLAIMED: 1, PartState.QUEUED: 1}
+        assert await self.words(store) == []
+        assert await store.suppressed([number(7)]) == {}
+
+    async def test_a_row_that_cannot_be_stored_refuses_its_tick_as_wrong(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        for bad in (
+            DeliveryReport(ReportKind.DELIVERED, b"c9", code="\ud800"),
+            DeliveryReport(ReportKind.DELIVERED, id=2**64),
+        ):
+            with pytest.raises(InputError):
+                await store.tick(lease, TickInput([sent(one)], [bad]))
+        assert await self.states(store) == {PartState.CLAIMED: 1}
+
+    # -- leases and restart ------------------------------------------------------------
+
+    async def test_a_slot_changes_hands_with_a_higher_epoch(
+        self, store: Store, lease: Lease, clock: FakeClock
+    ) -> None:
+        second = await store.acquire("sms", 0, "second", 10)
+        assert (second is not None) == self.single_owner
+        if second is None:
+            clock.advance(10)
+            second = await store.acquire("sms", 0, "second", 10)
+            assert second is not None
+        assert second.epoch > lease.epoch
+        await store.release(lease)  # a former owner gives nothing back
+        await store.tick(second, TickInput())
+        other = await store.acquire("sms", 1, "second", 10)
+        assert other is not None
+        assert (other.slot, other.channel_id) == (1, second.channel_id)
+
+    async def test_a_restart_finds_the_open_parts_of_its_slot_alone(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        other = await store.acquire("sms", 1, "first", 10)
+        assert other is not None
+        await store.commit(parcels.change(3))
+        (mine, settled) = await self.claim(store, lease, bulk=2)
+        (theirs,) = await self.claim(store, other, bulk=2)
+        await self.settle(store, lease, sent(settled))
+        store = await self.restart(store)
+        heir = await store.acquire("sms", 0, "second", 10)
+        assert heir is not None
+        (found,) = await store.recover(heir)
+        assert found.submission == mine.submission
+        assert found.submission.id != theirs.submission.id
+
+    async def test_everything_outlives_a_restart(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        await self.settle(store, lease, sent(one, b"c1"))
+        await store.commit(parcels.change(2, key="T1"))
+        before = (await store.counters(), await store.feed(0, 99), await store.chains())
+        name = store.store_id
+        assert name
+        store = await self.restart(store)
+        assert store.store_id == name
+        assert (await store.counters(), await store.feed(0, 99), await store.chains()) == before
+        again = (await store.commit(parcels.change(2, key="T1"))).accepted[0]
+        assert again.existing

@@ -1,0 +1,172 @@
+"""What every store must do: reports, orphans, uplinks, answers."""
+
+# Tests: S101 they assert; D102 their names are sentences.
+# ruff: noqa: S101, D102
+from __future__ import annotations
+
+import pytest
+
+from fzalert.messages import (
+    Answer,
+    DeliveryReport,
+    FeedKind,
+    OutcomeState,
+    Proof,
+    ReportKind,
+    Uplink,
+)
+from fzalert.store import (
+    Lease,
+    PartState,
+    Requeue,
+    ResultRow,
+    Store,
+    TickInput,
+)
+from fzalert.testing.clock import FakeClock
+from fzalert.testing.parcels import Parcels, number
+from fzalert.testing.stores.base import StoreTests, sent
+
+__all__ = ["ReportingContract"]
+
+
+class ReportingContract(StoreTests):
+    """Reports, orphans, uplinks, answers."""
+
+    # -- reports -----------------------------------------------------------------------
+
+    async def test_delivered_may_follow_anything_and_is_never_left(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        await self.settle(store, lease, sent(one, b"c1"))
+        for kind in (ReportKind.UNDELIVERED, ReportKind.DELIVERED, *ReportKind):
+            await self.settle(store, lease, reports=[DeliveryReport(kind, b"c1")])
+        fate = await self.fate(store, one.submission.id)
+        assert (fate.state, fate.word) == (OutcomeState.DELIVERED, "delivered")
+
+    async def test_what_was_shown_stays_delivered_when_it_is_taken_back(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        await self.settle(store, lease, sent(one, b"c1"))
+        for kind in (ReportKind.SHOWN, ReportKind.WITHDRAWN, ReportKind.INTERRUPTED):
+            await self.settle(store, lease, reports=[DeliveryReport(kind, b"c1")])
+        fate = await self.fate(store, one.submission.id)
+        assert (fate.state, fate.word) == (OutcomeState.DELIVERED, "withdrawn")
+
+    async def test_a_higher_proof_never_gives_way_and_is_never_lost(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        await self.settle(store, lease, sent(one, b"c1"))
+        told = [
+            (ReportKind.SHOWN, Proof.OBSERVED),
+            (ReportKind.HIDDEN, Proof.DEVICE),
+            (ReportKind.SHOWN, Proof.PERSON),
+        ]
+        for kind, proof in told:
+            report = DeliveryReport(kind, b"c1", proof=proof, duration_ms=8000)
+            await self.settle(store, lease, reports=[report])
+        fate = await self.fate(store, one.submission.id)
+        assert (fate.word, fate.proof, fate.duration_ms) == ("hidden", Proof.PERSON, 8000)
+
+    async def test_a_report_counts_once(self, store: Store, parcels: Parcels, lease: Lease) -> None:
+        one = await self.one_out(store, lease, parcels)
+        report = DeliveryReport(ReportKind.DELIVERED, b"c1")
+        await self.settle(store, lease, sent(one, b"c1"), reports=[report, report])
+        await self.settle(store, lease, reports=[report])
+        assert await self.words(store) == ["sent", "delivered"]
+        assert await self.states(store) == {PartState.DELIVERED: 1}
+
+    @pytest.mark.parametrize("together", [True, False])
+    async def test_a_report_may_overtake_its_response(
+        self, store: Store, parcels: Parcels, lease: Lease, *, together: bool
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        report = DeliveryReport(ReportKind.DELIVERED, b"c1", target=one.submission.target)
+        if together:
+            await self.settle(store, lease, sent(one, b"c1"), reports=[report])
+        else:
+            output = await store.tick(lease, TickInput(reports=[report, report]))
+            assert output.orphans == 2
+            assert await store.orphans() == 1
+            await self.settle(store, lease, sent(one, b"c1"))
+        assert await store.orphans() == 0
+        assert (await self.fate(store, one.submission.id)).state is OutcomeState.DELIVERED
+
+    async def test_several_early_reports_are_kept_and_the_furthest_wins(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        early = [
+            DeliveryReport(kind, b"c1") for kind in (ReportKind.DELIVERED, ReportKind.UNDELIVERED)
+        ]
+        await self.settle(store, lease, reports=early)
+        assert await store.orphans() == 2
+        await self.settle(store, lease, sent(one, b"c1"))
+        assert (await self.fate(store, one.submission.id)).word == "delivered"
+        assert await store.orphans() == 0
+
+    async def test_an_orphan_for_somebody_else_is_not_ours(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        report = DeliveryReport(ReportKind.DELIVERED, b"c1", target=number(7))
+        await self.settle(store, lease, reports=[report])
+        await self.settle(store, lease, sent(one, b"c1"))
+        assert (await self.fate(store, one.submission.id)).word == "sent"
+        assert await store.orphans() == 1
+
+    async def test_orphans_are_kept_seven_days(
+        self, store: Store, lease: Lease, clock: FakeClock
+    ) -> None:
+        await self.settle(store, lease, reports=[DeliveryReport(ReportKind.DELIVERED, b"c1")])
+        clock.advance(7 * 86_400 - 1)
+        await self.settle(store, lease, reports=[DeliveryReport(ReportKind.DELIVERED, b"c2")])
+        assert await store.orphans() == 2
+        clock.advance(2)
+        await self.settle(store, lease, reports=[DeliveryReport(ReportKind.DELIVERED, b"c3")])
+        assert await store.orphans() == 2
+
+    async def test_the_newest_part_is_meant_where_a_carrier_repeats_its_ids(
+        self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
+    ) -> None:
+        first = await self.one_out(store, lease, parcels)
+        await self.settle(store, lease, sent(first, b"c1"))
+        clock.advance(86_400)
+        second = await self.one_out(store, lease, parcels)
+        await self.settle(store, lease, sent(second, b"c1"))
+        await self.settle(store, lease, reports=[DeliveryReport(ReportKind.DELIVERED, b"c1")])
+        assert (await self.fate(store, first.submission.id)).word == "sent"
+        assert (await self.fate(store, second.submission.id)).word == "delivered"
+
+    async def test_what_arrived_is_not_submitted_again(
+        self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        id_ = one.submission.id
+        again = Requeue("sms", clock.millis() + 500, 2)
+        row = ResultRow(id_, 0, PartState.QUEUED, "unknown", requeue=again)
+        await self.settle(store, lease, row)
+        await self.settle(store, lease, reports=[DeliveryReport(ReportKind.SHOWN, id=id_)])
+        clock.advance(1)
+        assert await self.claim(store, lease, 9) == []
+        assert await self.states(store) == {PartState.DELIVERED: 1}
+
+    async def test_a_report_about_nothing_is_harmless(self, store: Store, lease: Lease) -> None:
+        await self.settle(store, lease, reports=[DeliveryReport(ReportKind.SHOWN, id=4711)])
+        assert await self.states(store) == {}
+
+    async def test_uplinks_and_answers_stand_in_the_feed(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        answer = Answer(one.submission.id, 0, b"signed")
+        await store.tick(lease, TickInput(reports=[Uplink(number(7), "收到", 0), answer]))
+        uplink, answered = await store.feed(0, 10)
+        assert uplink.kind is FeedKind.UPLINK
+        assert number(7).address.encode() not in uplink.payload
+        assert (answered.kind, answered.payload) == (FeedKind.ANSWER, b"signed")
+        assert (answered.id, answered.warning != 0) == (one.submission.id, True)
+        assert await store.feed(uplink.seq, 10) == [answered]
