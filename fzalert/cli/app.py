@@ -22,7 +22,7 @@ from fzalert.cli.session import ServiceOpener, Session, current, started
 from fzalert.errors import FzalertError
 from fzalert.registry import Registry
 
-__all__ = ["build", "main"]
+__all__ = ["build", "commands", "main"]
 
 _HELP = """反诈预警：短信、屏幕、喇叭、邮件。 Anti-fraud warnings on every channel.
 
@@ -84,6 +84,12 @@ _GROUPS = {
         {"parts": ("fzalert.cli.sms:parts", "一段文字要拆成几条。 How a text is cut.")},
     ),
 }
+
+
+def commands() -> tuple[str, ...]:
+    """Name every command as it is typed, those of adapters left out."""
+    grouped = (f"{group} {name}" for group, (_, names) in _GROUPS.items() for name in names)
+    return (*_SINGLE, *grouped, "simulate")
 
 
 def build(tokens: Sequence[str] = (), registry: Registry | None = None) -> App:

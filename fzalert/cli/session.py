@@ -42,8 +42,13 @@ class Session:
 
     def settings(self) -> Settings:
         """Read the configuration. Raises `ConfigError`."""
-        from fzalert.config import load_settings
+        from fzalert.config import LogSettings, load_settings
 
+        if self.opener is None:
+            from fzalert.cli.logs import start_logging
+
+            # What is opened within this call logs too; only faults may stand beside the result.
+            start_logging(LogSettings(level="warning", format="text"))
         return load_settings(self.config)
 
     def service(self, settings: Settings | None = None) -> AbstractAsyncContextManager[ServiceApi]:
@@ -51,12 +56,8 @@ class Session:
         settings = settings or self.settings()
         if self.opener is not None:
             return self.opener(settings)
-        from fzalert.cli.logs import start_logging
-        from fzalert.config import LogSettings
         from fzalert.service import open_or_connect
 
-        # A service inside this call logs too; only what is wrong may stand beside the result.
-        start_logging(LogSettings(level="warning", format="text"))
         return open_or_connect(settings)
 
     async def actor(self, api: ServiceApi, token_file: Path | None = None) -> Actor:

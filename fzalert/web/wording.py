@@ -51,8 +51,8 @@ _CHANNEL: Mapping[str, tuple[Badge, str, str]] = {
     ),
     "down": (
         Badge("bad", "■", "断开", "down"),
-        "自动重连；消息留在队列，不会丢失",
-        "Reconnecting by itself; messages stay queued, none is lost.",
+        "自动重连；消息在有效期内排队等候",
+        "Reconnecting by itself; messages wait in the queue until they expire.",
     ),
     "unknown": (
         Badge("warn", "▲", "未知", "unknown"),
@@ -106,6 +106,22 @@ _PROOF: Mapping[str, str] = {
     "device": "设备自报",
     "observed": "第三方看到",
     "person": "有人确认",
+}
+_FIGURE: Mapping[str, str] = {
+    "sent": "已提交",
+    "refused": "对方拒绝",
+    "throttled": "对方限速",
+    "unknown": "没有回应",
+    "late": "迟到的回应",
+    "reconnects": "重连",
+    "screens": "屏幕",
+    "screens_live": "在线屏幕",
+    "screens_stale": "失联屏幕",
+    "warnings_held": "正在显示",
+    "last_paint_ms": "最近上屏毫秒",
+    "speakers": "喇叭",
+    "played": "已播放",
+    "interrupted": "被打断",
 }
 _LANE: Mapping[str, str] = {"urgent": "紧急", "bulk": "普通"}
 _KIND: Mapping[str, str] = {
@@ -282,7 +298,11 @@ def _channel(view: ChannelView) -> ChannelRow:
         window=f"{view.in_flight}/{view.window}",
         window_full=view.window > 0 and view.in_flight >= view.window,
         latency=_latency(view.latency_ms),
-        figures=tuple((name, _number(value)) for name, value in view.figures.items()),
+        figures=tuple(
+            (_FIGURE.get(name, name), _number(value))
+            for name, value in view.figures.items()
+            if value not in (0, "")  # what has not happened is no news
+        ),
     )
 
 

@@ -83,7 +83,7 @@ def service() -> FakeService:
             kinds=["display", "counter"],
             state="up",
             window=64,
-            figures={"screens": 3, "live": 3},
+            figures={"screens": 3, "screens_live": 3, "blocked": 0},
         ),
     ]
     service.warnings = [warning(number) for number in range(4)]
