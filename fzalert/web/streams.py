@@ -7,6 +7,7 @@ peer: whichever comes first closes the generator, so that its `finally` runs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from starlette.responses import Response
@@ -17,6 +18,9 @@ __all__ = ["SSE_HEADERS", "Stopping", "StreamAnswer", "server_event"]
 
 SSE_HEADERS: Mapping[str, str] = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """What keeps proxies from holding a stream of server-sent events back."""
+
+FAREWELL_WITHIN = 1.0
+"""Seconds that the last bytes of a stream may take."""
 
 
 class Stopping:
@@ -94,7 +98,9 @@ class StreamAnswer(Response):
                 task.cancel()
         if not gone.done() or gone.cancelled():
             last = self._farewell if self._stopping.is_set else b""
-            await send({"type": "http.response.body", "body": last, "more_body": False})
+            with contextlib.suppress(TimeoutError):  # a peer that does not read keeps nobody
+                async with asyncio.timeout(FAREWELL_WITHIN):
+                    await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _pump(self, send: Send) -> None:
         async for chunk in self._chunks:

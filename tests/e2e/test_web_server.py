@@ -144,6 +144,37 @@ async def test_a_mounted_stream_is_closed_when_its_peer_leaves_and_when_we_stop(
     writer.close()
 
 
+async def test_a_peer_that_does_not_read_keeps_nobody(
+    server: WebServer, service: FakeService
+) -> None:
+    loop = asyncio.get_running_loop()
+    closed = asyncio.Event()
+    sent = 0
+
+    async def flood() -> AsyncIterator[bytes]:
+        nonlocal sent
+        try:
+            while True:
+                sent += 1
+                yield b"x" * 1_000_000
+        finally:
+            closed.set()
+
+    async def answer(request: MountedRequest) -> MountedResponse:
+        return MountedResponse(body=flood(), media_type="text/event-stream")
+
+    service.mounted["lobby"] = [Route("GET", "events", AuthKind.OPEN, answer, stream=True)]
+    async with server.serving() as url:
+        reader, writer = await asyncio.open_connection(*address(url), limit=1)
+        writer.write(b"GET /channels/lobby/events HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        await reader.readexactly(1)
+        asked = loop.time()
+    assert loop.time() - asked < 6
+    assert closed.is_set()
+    assert sent < 100
+    writer.close()
+
+
 async def test_a_head_of_a_stream_does_not_start_it(server: WebServer) -> None:
     async with server.serving() as url, httpx.AsyncClient(base_url=url) as client:
         answer = await client.head("/events")
