@@ -8,9 +8,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, cast
 
 from fzalert.errors import ConfigError
-from fzalert.ports import ChannelConfig, CommandGroup
 
 if TYPE_CHECKING:
+    from fzalert.ports import CommandGroup
     from fzalert.ports.adapter import AdapterFactory
 
 __all__ = ["ADAPTERS", "COMMANDS", "SIMULATORS", "AdapterMissing", "Registry"]
@@ -79,6 +79,8 @@ class Registry:
             KeyError: No such adapter is registered.
             AdapterMissing: It is registered and cannot be loaded.
         """
+        from fzalert.ports import ChannelConfig
+
         found = _load("adapter", self._adapters[name])
         config = getattr(found, "Config", None)
         if not (isinstance(config, type) and issubclass(config, ChannelConfig)) or not callable(
@@ -108,6 +110,8 @@ def _installed() -> Registry:
 
 
 def _group(kind: str, point: metadata.EntryPoint) -> CommandGroup:
+    from fzalert.ports import CommandGroup
+
     found = _load(kind, point)
     if not isinstance(found, CommandGroup):
         raise AdapterMissing(

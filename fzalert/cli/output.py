@@ -13,8 +13,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-from pydantic import BaseModel, TypeAdapter
-
 from fzalert.cli.exits import Exit
 from fzalert.errors import FzalertError
 
@@ -104,6 +102,8 @@ class Output:
 
 def to_json(value: object) -> str:
     """Write a model, a dataclass or a plain value as JSON on one line."""
+    from pydantic import BaseModel, TypeAdapter
+
     if isinstance(value, BaseModel):
         return value.model_dump_json()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

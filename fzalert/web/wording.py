@@ -10,9 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 from fzalert.service.models import CampaignView, ChannelView, OutcomeView, StatusView, WarningView
+from fzalert.web.words import (
+    CAMPAIGNS,
+    CHANNELS,
+    FATES,
+    FIGURES,
+    KINDS,
+    LANES,
+    LAST_WORDS,
+    PROOFS,
+    Badge,
+)
 
 __all__ = [
-    "Badge",
     "CampaignRow",
     "ChannelRow",
     "FateRow",
@@ -23,116 +33,7 @@ __all__ = [
 ]
 
 _BEIJING = timezone(timedelta(hours=8))
-
-
-@dataclass(frozen=True, slots=True)
-class Badge:
-    """A state in words.
-
-    Attributes:
-        tone: ok, warn, bad or quiet; the style sheet's word.
-        sign: ● ▲ ■ or ○, so that no state is told by colour alone.
-        zh: Chinese.
-        en: English.
-    """
-
-    tone: str
-    sign: str
-    zh: str
-    en: str
-
-
-_CHANNEL: Mapping[str, tuple[Badge, str, str]] = {
-    "up": (Badge("ok", "●", "正常", "up"), "有消息就发", "Sends what comes."),
-    "slow": (
-        Badge("warn", "▲", "变慢", "slow"),
-        "按对方的节奏发送，紧急优先",
-        "Keeping the far side's pace, urgent first.",
-    ),
-    "down": (
-        Badge("bad", "■", "断开", "down"),
-        "自动重连；消息在有效期内排队等候",
-        "Reconnecting by itself; messages wait in the queue until they expire.",
-    ),
-    "unknown": (
-        Badge("warn", "▲", "未知", "unknown"),
-        "还没有得到对方的回应",
-        "The far side has not answered yet.",
-    ),
-}
-_FATE: Mapping[str, Badge] = {
-    "open": Badge("quiet", "○", "进行中", "open"),
-    "delivered": Badge("ok", "●", "已送达", "delivered"),
-    "partly": Badge("warn", "▲", "部分送达", "partly delivered"),
-    "failed": Badge("bad", "■", "失败", "failed"),
-    "expired": Badge("bad", "■", "过期未发", "expired, not sent"),
-    "unknown": Badge("warn", "▲", "结果未知", "unknown"),
-    "suppressed": Badge("quiet", "○", "按规则未发", "held back by rule"),
-    "withdrawn": Badge("quiet", "○", "已撤回", "withdrawn"),
-}
-_CAMPAIGN: Mapping[str, Badge] = {
-    "importing": Badge("quiet", "○", "导入名单", "importing"),
-    "ready": Badge("quiet", "○", "待开始", "ready"),
-    "running": Badge("ok", "●", "进行中", "running"),
-    "paused": Badge("warn", "▲", "已暂停", "paused"),
-    "done": Badge("ok", "●", "已完成", "done"),
-    "cancelled": Badge("quiet", "○", "已取消", "cancelled"),
-}
 _CAMPAIGNS = 5
-_WORD: Mapping[str, str] = {
-    "sent": "对方已受理",
-    "throttled": "对方限速",
-    "temporary": "暂时失败，会再试",
-    "permanent": "对方拒绝",
-    "channel_down": "通道断开",
-    "unknown": "没有回应",
-    "delivered": "已到手机",
-    "undelivered": "未送达",
-    "expired": "已过期",
-    "shown": "已显示",
-    "hidden": "已停止显示",
-    "played": "已播放",
-    "interrupted": "播放被打断",
-    "acknowledged": "有人确认",
-    "withdrawn": "已撤回",
-    "no_report": "没有状态报告",
-    "suppressed": "按规则未发",
-    "requeued": "回到队列",
-    "queued": "排队中",
-}
-_PROOF: Mapping[str, str] = {
-    "none": "无",
-    "taken": "对方受理",
-    "device": "设备自报",
-    "observed": "第三方看到",
-    "person": "有人确认",
-}
-_FIGURE: Mapping[str, str] = {
-    "sent": "已提交",
-    "refused": "对方拒绝",
-    "throttled": "对方限速",
-    "unknown": "没有回应",
-    "late": "迟到的回应",
-    "reconnects": "重连",
-    "screens": "屏幕",
-    "screens_live": "在线屏幕",
-    "screens_stale": "失联屏幕",
-    "warnings_held": "正在显示",
-    "last_paint_ms": "最近上屏毫秒",
-    "speakers": "喇叭",
-    "played": "已播放",
-    "interrupted": "被打断",
-}
-_LANE: Mapping[str, str] = {"urgent": "紧急", "bulk": "普通"}
-_KIND: Mapping[str, str] = {
-    "phone": "手机",
-    "display": "屏幕",
-    "speaker": "喇叭",
-    "counter": "柜台",
-    "mailbox": "邮箱",
-    "group": "群",
-    "bank_desk": "银行专岗",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +148,11 @@ def warning_row(view: WarningView, titles: Mapping[str, str]) -> WarningRow:
     counts: dict[str, int] = {}
     for target in view.targets:
         counts[target.state] = counts.get(target.state, 0) + 1
-    order = {state: place for place, state in enumerate(_FATE)}
+    order = {state: place for place, state in enumerate(FATES)}
     return WarningRow(
         view=view,
         title=titles.get(view.script, ""),
-        lane=_LANE.get(view.lane, view.lane),
+        lane=LANES.get(view.lane, view.lane),
         badge=_badge(view.state),
         at=when(view.accepted_at),
         until=when(view.not_after),
@@ -265,31 +166,31 @@ def warning_row(view: WarningView, titles: Mapping[str, str]) -> WarningRow:
 
 def _campaign(view: CampaignView) -> CampaignRow:
     share = f"{view.fed * 100 // view.total}%" if view.total else "–"
-    badge = _CAMPAIGN.get(view.state) or Badge("warn", "▲", view.state, "")
+    badge = CAMPAIGNS.get(view.state) or Badge("warn", "▲", view.state, "")
     return CampaignRow(view=view, badge=badge, share=share)
 
 
 def _badge(state: str) -> Badge:
-    return _FATE.get(state) or Badge("warn", "▲", state, "")
+    return FATES.get(state) or Badge("warn", "▲", state, "")
 
 
 def _fate(view: OutcomeView) -> FateRow:
     kind = view.target.partition(":")[0]
     return FateRow(
         view=view,
-        kind=_KIND.get(kind, kind),
+        kind=KINDS.get(kind, kind),
         badge=_badge(view.state),
-        word=_WORD.get(view.word, view.word),
-        proof=_PROOF.get(view.proof, view.proof),
+        word=LAST_WORDS.get(view.word, view.word),
+        proof=PROOFS.get(view.proof, view.proof),
         at=when(view.at),
     )
 
 
 def _channel(view: ChannelView) -> ChannelRow:
-    badge, action, action_en = _CHANNEL.get(view.state, _CHANNEL["unknown"])
+    badge, action, action_en = CHANNELS.get(view.state, CHANNELS["unknown"])
     return ChannelRow(
         view=view,
-        kinds="、".join(_KIND.get(kind, kind) for kind in view.kinds),
+        kinds="、".join(KINDS.get(kind, kind) for kind in view.kinds),
         badge=badge,
         action=action,
         action_en=action_en,
@@ -299,7 +200,7 @@ def _channel(view: ChannelView) -> ChannelRow:
         window_full=view.window > 0 and view.in_flight >= view.window,
         latency=_latency(view.latency_ms),
         figures=tuple(
-            (_FIGURE.get(name, name), _number(value))
+            (FIGURES.get(name, name), _number(value))
             for name, value in view.figures.items()
             if value not in (0, "")  # what has not happened is no news
         ),

@@ -1,5 +1,7 @@
 """docs/cli.md names every command, every exit code and every variable."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,13 @@ def test_every_exit_code_is_in_the_manual(code: Exit) -> None:
 )
 def test_every_variable_is_in_the_manual(variable: str) -> None:
     assert f"`{variable}`" in MANUAL
+
+
+def test_help_loads_no_command_no_service_and_no_web() -> None:
+    code = (
+        "import sys; from fzalert.cli import main; main(['--help']);"
+        " print([n for n in sys.modules if n.startswith(('fzalert.service', 'fzalert.web',"
+        " 'fzalert.store', 'fzalert.cli.warn', 'pydantic', 'starlette', 'structlog'))])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert run.stdout.splitlines()[-1] == "[]"
