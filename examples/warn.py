@@ -1,0 +1,22 @@
+"""Warn one customer at the counter: on the phone, on the screen, over the loudspeaker."""
+
+import asyncio
+
+import fzalert
+
+
+async def main() -> None:
+    """Warn, and wait up to five seconds for what becomes of it."""
+    async with fzalert.open("fzalert.toml") as fz:
+        warning = await fz.warn(
+            "impersonating-police",
+            audience="elderly",
+            to=[fzalert.phone("13800138000"), fzalert.display("lobby"), fzalert.speaker("atm-1")],
+            key="branch-7-20261124-0007",
+        )
+        outcome = await warning.outcome(timeout=5)
+        for target in outcome.targets:
+            print(target.target, target.state, target.word, target.detail)
+
+
+asyncio.run(main())
