@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route as WebRoute
 
 from fzalert.ports import AuthKind, MountedRequest, MountedResponse, Route
@@ -50,7 +50,13 @@ class MountedChannels:
                 404, "no-such-channel", f"没有通道 {channel[:40]}。No channel of that name is open."
             )
         method = "GET" if request.method == "HEAD" else request.method
-        route, path = _find(routes, method, request.path_params["rest"])
+        rest = request.path_params["rest"]
+        if method == "GET" and not rest.endswith("/") and _is_folder(routes, rest):
+            # Relative addresses of the page work only below its slash.
+            return RedirectResponse(request.url.replace(path=request.url.path + "/"), 307)
+        route, path = _find(routes, method, rest)
+        if request.method == "HEAD" and route.stream:
+            raise ProblemError(405, "method", "A stream has no HEAD.", headers={"allow": "GET"})
         await self._authorise(route, request)
         body = await read_body(request, route.max_body) if method != "GET" else b""
         answer = await route.handler(
@@ -119,10 +125,19 @@ def _find(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[
     raise ProblemError(404, "no-such-path", "这个通道没有这个地址。The channel has no such path.")
 
 
+def _is_folder(routes: Sequence[Route], path: str) -> bool:
+    """Whether a page stands at the path with a slash behind it, and nothing without one."""
+    without = any(_match(route.path, path) is not None for route in routes)
+    return not without and any(
+        route.method == "GET" and _match(route.path, path + "/") is not None for route in routes
+    )
+
+
 def _match(pattern: str, path: str) -> dict[str, str] | None:
     """Match segment by segment; `{name}` takes one that is not empty."""
-    wanted = pattern.strip("/").split("/")
-    given = path.removesuffix("/").split("/") if pattern.strip("/") else path.split("/")
+    if pattern.endswith("/") != path.endswith("/"):
+        return None
+    wanted, given = pattern.strip("/").split("/"), path.removesuffix("/").split("/")
     if len(wanted) != len(given):
         return None
     values: dict[str, str] = {}

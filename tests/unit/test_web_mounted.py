@@ -36,6 +36,8 @@ def service(kiosk: Kiosk) -> FakeService:
         Route("GET", "", AuthKind.OPEN, kiosk.answer),
         Route("GET", "s/{screen}", AuthKind.OPEN, kiosk.answer),
         Route("POST", "s/{screen}/report", AuthKind.OWN, kiosk.answer, max_body=8),
+        Route("GET", "page/{screen}/", AuthKind.OPEN, kiosk.answer),
+        Route("GET", "flow", AuthKind.OPEN, kiosk.answer, stream=True),
         Route("GET", "admin", AuthKind.STAFF, kiosk.answer),
         Route("POST", "admin", AuthKind.STAFF, kiosk.answer),
         Route("GET", "bank", AuthKind.MTLS, kiosk.answer),
@@ -92,7 +94,10 @@ async def test_a_body_is_cut_off_at_its_limit(client: httpx.AsyncClient, kiosk: 
     ("method", "path", "status"),
     [
         ("GET", "nothing", 404),
-        ("GET", "s/left/", 200),
+        ("GET", "s/left/", 404),
+        ("GET", "page/left/", 200),
+        ("GET", "page/left", 307),
+        ("HEAD", "flow", 405),
         ("GET", "s//", 404),
         ("GET", "s/left/more", 404),
         ("POST", "s/left", 405),
@@ -109,7 +114,9 @@ async def test_paths_and_methods(
     answer = await client.request(method, path)
     assert answer.status_code == status
     if status == 405:
-        assert answer.headers["allow"] == "GET, HEAD"
+        assert answer.headers["allow"] == ("GET" if path == "flow" else "GET, HEAD")
+    if status == 307:
+        assert answer.headers["location"].endswith("/channels/lobby/page/left/")
 
 
 async def test_staff_may_change_with_a_token(
