@@ -77,7 +77,6 @@ class TakeBackPipe:
     async def writable(self, within: float) -> None:
         """Wait until there is room, or someone sets `wake`, or the time is over."""
         loop = asyncio.get_running_loop()
-        self.wake.clear()
         loop.add_writer(self._write_end, self.wake.set)
         try:
             await self.pause(within)
@@ -86,6 +85,7 @@ class TakeBackPipe:
 
     async def pause(self, within: float) -> None:
         """Wait until someone sets `wake`, or the time is over."""
+        self.wake.clear()
         try:
             async with asyncio.timeout(within):
                 await self.wake.wait()

@@ -56,7 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("The library has no such prompt.\n")
         return 2
     found = match(wanted[0].samples(), capture, reference_rate=RAW_RATE, capture_rate=rate)
-    others = [p for p in prompts if not p.key.startswith(given.script + "/")]
+    # Clips, such as the one that opens a drill, may well be in the recording.
+    others = [
+        p for p in prompts if not p.key.startswith(given.script + ".") and ".clip." not in p.key
+    ]
     wrong = [
         match(p.samples(), capture, reference_rate=RAW_RATE, capture_rate=rate)
         for p in others[:CONTROLS]
@@ -80,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def is_prompt(prompt: Prompt, script: str, audience: str) -> bool:
     """Whether this is the prompt of a script and audience."""
-    return prompt.key.startswith(f"{script}/{audience}/")
+    return prompt.key.startswith(f"{script}.{audience}.")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ from typing import ClassVar
 import pytest
 from typing_extensions import override
 
-from fzalert.messages import ReceiptKind, ReportKind, Target
-from fzalert.ports import AdapterContext, Submission
+from fzalert.messages import Lane, ReceiptKind, Rendition, ReportKind, Target
+from fzalert.ports import Adapter, AdapterContext, Submission
 from fzalert.testing import (
     AdapterContract,
     LifecycleContract,
     MemoryState,
+    Peer,
+    RecordingWire,
     RefusalContract,
     ReportsContract,
     SilenceContract,
@@ -216,3 +218,30 @@ class TestLocalSpeaker(
         speech = text_of(submission.rendition)
         programme = assemble(to_level(self.espeak.speak(speech, "zh-CN")))
         return hashlib.sha256(programme.pcm).hexdigest()
+
+    @override
+    async def test_both_lanes_may_be_inside_at_once(
+        self,
+        adapter: Adapter,
+        peer: Peer,
+        context: AdapterContext,
+        target: Target,
+        rendition: Rendition,
+    ) -> None:
+        """Of one speaker: the urgent one is whole, and the routine one may be cut by it."""
+        bulk = self.make(context, target, rendition, lane=Lane.BULK)
+        urgent = self.make(context, target, rendition)
+        wire = RecordingWire()
+        async with asyncio.timeout(self.settle_within), asyncio.TaskGroup() as lanes:
+            lanes.create_task(adapter.submit([bulk], wire))
+            lanes.create_task(adapter.submit([urgent], wire))
+        wire.check()
+        of_bulk, of_urgent = wire.fates([bulk, urgent])
+        assert of_urgent is ReceiptKind.SENT
+        assert of_bulk in {ReceiptKind.SENT, ReceiptKind.THROTTLED}
+        whole = (self.address_of(target), self.text_of(urgent))
+        # The far side also counts what it got of a routine one that was cut.
+        seen = await peer.received(1, self.settle_within)
+        if whole not in seen:
+            seen = await peer.received(2, self.settle_within)
+        assert whole in seen

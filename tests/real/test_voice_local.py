@@ -244,6 +244,28 @@ async def sent(adapter: LocalSpeaker, *items: Submission) -> list[Receipt]:
     return [wire.receipts[item.id, item.part] for item in items]
 
 
+async def test_the_event_loop_stays_free_while_a_prompt_plays(
+    hall: Hall, context: AdapterContext
+) -> None:
+    """Its longest wait for a turn, on a busy machine, is far below the length of the pipe."""
+    loop = asyncio.get_running_loop()
+    beats: list[float] = []
+
+    async def beat() -> None:
+        while True:
+            beats.append(loop.time())
+            await asyncio.sleep(0.002)
+
+    async with LocalSpeaker(settings(hall), context) as adapter, asyncio.TaskGroup() as group:
+        beating = group.create_task(beat())
+        await sent(adapter, submission(context, 1, speech(POLICE)))
+        await Reader(adapter).next()
+        beating.cancel()
+    gaps = np.diff(beats)
+    assert len(gaps) > 500
+    assert gaps.max() < 0.4
+
+
 async def test_the_prompt_comes_out_of_the_speaker(hall: Hall, context: AdapterContext) -> None:
     what = speech(POLICE)
     reference = await planned(what)
