@@ -95,9 +95,11 @@ class Lanes:
 
     def next_batch(self, lane: Lane, recorder_room: int) -> list[Claimed] | None:
         """What may go now, counted as out from here on; None where only the pace forbids it."""
-        reserve = 0 if lane is Lane.URGENT or self._window < 2 else -(-self._window // RESERVED)
-        room = min(self._window - reserve, recorder_room) - len(self._out)
         ready = self._ready[lane]
+        room = min(self._window, recorder_room) - len(self._out)
+        if lane is Lane.BULK:
+            reserve = 0 if self._window < 2 else -(-self._window // RESERVED)
+            room -= max(reserve, len(self._ready[Lane.URGENT]))
         if room <= 0 or not ready:
             return []
         number = self.pace.take(min(room, len(ready)), lane, self._clock.monotonic())

@@ -191,6 +191,7 @@ class Slot:
                     if lanes.ready(lane) < lanes.ahead() // 2:
                         self._wake_tick.set()
                     await self._submit(lane, batch)
+                    await asyncio.sleep(0)  # an adapter that never waits must not starve the rest
                 else:
                     break  # woken when something is settled or written
 
