@@ -365,8 +365,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Recount a CMPP gateway's log of raw frames.")
     parser.add_argument("log", type=Path)
     parser.add_argument("--json", action="store_true", help="one object on one line")
+    parser.add_argument(
+        "--expect", type=Path, help="file of numbers, one a line, that must have been received"
+    )
     given = parser.parse_args(argv)
-    total = asdict(recount(given.log))
+    counted, sightings = recount_with_texts(given.log)
+    total = asdict(counted)
+    if given.expect:
+        received = {sighting.text.number for sighting in sightings}
+        expected = set(given.expect.read_text(encoding="ascii").split())
+        total["expected"] = len(expected)
+        total["missing"] = len(expected - received)
     if given.json:
         sys.stdout.write(json.dumps(total) + "\n")
     else:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fzalert.access.directory import Directory
-from fzalert.client import Client, connect
 from fzalert.config import Settings, load_settings
 from fzalert.errors import NotConnected, ProtocolMismatch, StoreInUse
 from fzalert.service.api import ServiceApi
@@ -25,6 +24,8 @@ async def open_or_connect(settings: Settings) -> AsyncIterator[ServiceApi]:
         NotConnected: Another process owns the store and does not answer.
         StoreDamaged: The store is free and its check failed.
     """
+    from fzalert.client import connect  # the client needs the service's models first
+
     client = connect(settings)
     try:
         await client.__aenter__()
@@ -66,4 +67,4 @@ async def open_fzalert(config: Path | str | Settings | None = None) -> AsyncIter
     else:
         settings = load_settings(None if config is None else Path(config))
     async with open_or_connect(settings) as api:
-        yield Fzalert(api, Directory().local_actor(), owns_store=not isinstance(api, Client))
+        yield Fzalert(api, Directory().local_actor(), owns_store=isinstance(api, Service))
