@@ -15,9 +15,11 @@ from fzalert_voice.synthesis import SynthesisFault
 
 __all__ = [
     "cannot_speak",
+    "not_noted",
     "not_started",
     "refused",
     "taken",
+    "too_late",
     "too_long",
     "unknown_speaker",
     "wrong_rendition",
@@ -130,6 +132,25 @@ def cannot_speak(fault: SynthesisFault) -> Receipt:
         code=fault.code,
         detail=f"没有这条话术的录音，也不能合成：请录音，或安装 espeak-ng。"
         f"No recording and no synthesis: record it or install espeak-ng ({fault}).",
+    )
+
+
+def not_noted() -> Receipt:
+    """The store did not take the row that stands while it plays; nothing was heard."""
+    return Receipt(
+        ReceiptKind.TEMPORARY,
+        code="not-noted",
+        detail="播放记录写不进去，没有播放。The play could not be noted and did not begin.",
+    )
+
+
+def too_late() -> Receipt:
+    """Its window ended, or the channel closed, in the last moment; the queue lets it expire."""
+    return Receipt(
+        ReceiptKind.THROTTLED,
+        code="too-late",
+        detail="已过时或通道正在关闭，没有播放。Too late, or the channel is closing.",
+        retry_after=_RETRY_PREEMPTED,
     )
 
 

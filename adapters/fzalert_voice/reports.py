@@ -1,6 +1,6 @@
 """What a speaker channel reports, and what it remembers so that no play is left without an end.
 
-A row stands in the store from before a play begins until its report is on disk. Rows that are
+A row stands in the store from just before a play begins until its report is on disk. Rows that are
 found at the start belong to plays that a crash cut off: they are reported as interrupted, and
 nothing is played again.
 """
@@ -50,8 +50,12 @@ class Reports:
         """Put on disk that a play begins."""
         await self._state.put(_row(id_, part), speaker.encode())
 
+    async def remove(self, id_: int, part: int) -> None:
+        """A play did not begin after all; returns when no row says otherwise."""
+        await self._state.put_many({_row(id_, part): None})
+
     def forget(self, id_: int, part: int) -> None:
-        """A play did not begin after all, or its report is on disk."""
+        """A play's report is on disk."""
         self._done.put_nowait(_row(id_, part))
 
     def add(self, report: DeliveryReport) -> None:

@@ -1,7 +1,7 @@
 """One loudspeaker: its turns, its limits, and the life of a programme on it.
 
 ```
-wait for the turn ─ row on disk ─ last look ─ intent recorded ─ sound begins: settle ─ … ─ report
+wait for the turn ─ last look ─ intent recorded ─ row on disk ─ sound begins: settle ─ … ─ report
 ```
 """
 
@@ -43,6 +43,7 @@ class _Began:
     def __init__(self) -> None:
         self.failure: asyncio.Future[Playback | None] = asyncio.get_running_loop().create_future()
         self.is_heard = False
+        self.is_run = False
 
     def heard(self) -> None:
         self.is_heard = True
@@ -100,20 +101,19 @@ class Speaker:
         item = play.item
         while True:
             turn = await self._turns.take(item.lane)
-            begins = False
+            is_played = False
             try:
-                await self._reports.begin(item.id, item.part, self.settings.name)
                 if turn.stop.is_set() and not self._is_closing:
                     continue  # something urgent came in between: wait for another turn
-                begins = self._may_begin(play, wire)
-                if not begins:
-                    self._reports.forget(item.id, item.part)
+                if not self._may_begin(play, wire):
                     return
                 wire.writing(item.id, item.part, f"{item.id}.{item.part}".encode())
+                is_played = await self._is_noted(item, wire)
             finally:
-                if not begins:
+                if not is_played:
                     self._turns.give_back(turn)
-            await self._begin(play, turn, wire)
+            if is_played:
+                await self._begin(play, turn, wire)
             return
 
     async def close(self) -> None:
@@ -143,6 +143,22 @@ class Speaker:
             return False
         return True
 
+    async def _is_noted(self, item: Submission, wire: Wire) -> bool:
+        """Put the row on disk, after the intent: a row always belongs to a part that was written.
+
+        The disk may have taken its time, so the window is looked at once more.
+        """
+        try:
+            await self._reports.begin(item.id, item.part, self.settings.name)
+        except Exception:
+            wire.settle(item.id, item.part, receipts.not_noted())
+            raise
+        if self._is_closing or self._context.clock.millis() >= item.not_after:
+            await self._reports.remove(item.id, item.part)
+            wire.settle(item.id, item.part, receipts.too_late())
+            return False
+        return True
+
     async def _begin(self, play: Play, turn: Turn, wire: Wire) -> None:
         item = play.item
         key = script_key(play.speech)
@@ -154,7 +170,7 @@ class Speaker:
         self._plays.add(task)
         task.add_done_callback(self._plays.discard)
         # A task that is cancelled before its first step never runs its own end.
-        task.add_done_callback(lambda _: began.over(None))
+        task.add_done_callback(lambda _: None if began.is_run else self._abandon(turn, began))
         try:
             failure = await began.failure
         except asyncio.CancelledError:
@@ -163,12 +179,18 @@ class Speaker:
         if failure is None:
             receipt = receipts.taken(play.cut.source)
         else:
+            await self._reports.remove(item.id, item.part)
             receipt = receipts.not_started(failure, self.settings)
             self._status.failed(self.settings.name, receipt.detail, failure.fault)
         wire.settle(item.id, item.part, receipt)
 
+    def _abandon(self, turn: Turn, began: _Began) -> None:
+        self._turns.give_back(turn)
+        began.over(None)
+
     async def _perform(self, play: Play, turn: Turn, began: _Began) -> None:
         """Play, give the turn back, and say what became of it, whatever happens."""
+        began.is_run = True
         playback: Playback | None = None
         on_start: Callable[[], None] = began.heard
         try:
@@ -185,7 +207,6 @@ class Speaker:
                     self._limits.undo(key, play.item.lane, heard=True)
             else:
                 self._limits.undo(key, play.item.lane, heard=False)
-                self._reports.forget(play.item.id, play.item.part)
                 began.over(playback)
 
     def _report(self, play: Play, playback: Playback | None, *, is_stopped: bool) -> DeliveryReport:

@@ -17,7 +17,10 @@ KEY = "generic.elderly.v1.zh-CN"
 
 @pytest.fixture(scope="module")
 def prompts() -> dict[str, Samples]:
-    return {prompt.key: to_level(prompt.samples()) for prompt in PromptLibrary()}
+    """The prompt and up to twenty others, the same ones every time."""
+    found = {prompt.key: prompt for prompt in PromptLibrary()}
+    others = sorted(found.keys() - {KEY})[:20]
+    return {key: to_level(found[key].samples()) for key in (KEY, *others)}
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +94,13 @@ def test_clocks_that_drift_pass_by_the_rule_for_networks(prompt: Samples) -> Non
     assert proved(prompt, around(drifting), NETWORK).passed
 
 
-def test_no_other_prompt_is_taken_for_it(prompts: dict[str, Samples]) -> None:
-    keys = sorted(prompts)
-    for key in keys:
-        for other in keys:
-            found = proved(prompts[key], around(prompts[other]))
-            assert found.passed == (key == other), f"{other} was taken for {key}"
+def test_no_other_prompt_is_taken_for_it(prompts: dict[str, Samples], prompt: Samples) -> None:
+    for key, other in prompts.items():
+        found = proved(prompt, around(other))
+        assert found.passed == (key == KEY), f"{key} was taken for {KEY}"
+        if key != KEY:
+            assert max(window.score for window in found.windows) < 0.6
+        assert proved(other, around(other)).passed
 
 
 def test_twenty_other_sounds_are_rejected(prompt: Samples) -> None:
