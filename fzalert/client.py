@@ -7,14 +7,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from typing_extensions import override
 
 from fzalert.access.actors import Actor
 from fzalert.access.directory import Directory
 from fzalert.config import Settings
-from fzalert.errors import FzalertError, NotConnected, ProtocolMismatch
+from fzalert.errors import FzalertError, NotConnected, ProtocolMismatch, Retry
 from fzalert.service.api import ServiceApi
 from fzalert.service.models import (
     CampaignRequest,
@@ -27,11 +27,18 @@ from fzalert.service.models import (
 )
 from fzalert.service.sockets import LONGEST_LINE, PROTOCOL, socket_path
 
-__all__ = ["Client", "connect"]
+__all__ = ["AnswerLost", "Client", "connect"]
 
 CONNECT_WITHIN = 2.0
 ANSWER_WITHIN = 30.0
 IMPORT_WITHIN = 600.0
+
+
+class AnswerLost(NotConnected):
+    """The question went out, and the process was gone before its answer came: it may have acted."""
+
+    code = "answer-lost"
+    retry: ClassVar[Retry] = Retry.ASK
 
 
 def connect(settings: Settings) -> Client:
@@ -41,6 +48,9 @@ def connect(settings: Settings) -> Client:
 
 class Client(ServiceApi):
     """Speaks to one socket. Requests of several tasks travel side by side.
+
+    After the process ended and another one started, the next question goes to the new one: a
+    teller's program need not be restarted with the daemon.
 
     Args:
         path: The socket file.
@@ -54,12 +64,18 @@ class Client(ServiceApi):
         self._number = 0
         self._tokens: dict[str, str] = {}
         self._reading: asyncio.Future[None] | None = None
+        self._is_open = False
+        self._connecting = asyncio.Lock()
 
     # -- life ------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        if self._writer is not None:
-            return self
+        if not self._is_open:
+            await self._connect()
+            self._is_open = True
+        return self
+
+    async def _connect(self) -> None:
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
                 self._reader, self._writer = await asyncio.open_unix_connection(
@@ -79,7 +95,6 @@ class Client(ServiceApi):
                 f" {PROTOCOL}.",
                 hint="Restart the older of the two.",
             )
-        return self
 
     async def __aexit__(
         self,
@@ -87,10 +102,11 @@ class Client(ServiceApi):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_open = False
         await self._hang_up()
 
     async def _hang_up(self) -> None:
-        writer, self._writer = self._writer, None
+        writer, self._writer, self._reader = self._writer, None, None
         if writer is not None:
             writer.close()
         self._lost("the connection was closed")
@@ -99,14 +115,31 @@ class Client(ServiceApi):
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
-                future.set_exception(NotConnected(f"The fzalert process is gone: {why}."))
+                future.set_exception(
+                    AnswerLost(
+                        f"The fzalert process is gone: {why}.",
+                        hint="It may have acted before; with the same key it acts once.",
+                    )
+                )
+
+    async def _line(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The connection; a new one where the process at its other end is gone."""
+        if not self._is_open:
+            raise NotConnected("The client is not connected; use `async with`.")
+        async with self._connecting:
+            reader, writer = self._reader, self._writer
+            if reader is None or writer is None or _is_over(reader, writer):
+                await self._hang_up()
+                await self._connect()
+                reader, writer = self._reader, self._writer
+            assert reader is not None  # noqa: S101  a connection was just made
+            assert writer is not None  # noqa: S101
+            return reader, writer
 
     # -- asking ----------------------------------------------------------------------------
 
     async def _ask(self, call: str, within: float = ANSWER_WITHIN, **args: object) -> Any:
-        writer, reader = self._writer, self._reader
-        if writer is None or reader is None:
-            raise NotConnected("The client is not connected; use `async with`.")
+        reader, writer = await self._line()
         self._number += 1
         number = self._number
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -117,7 +150,7 @@ class Client(ServiceApi):
             async with asyncio.timeout(within):
                 await self._pump(reader, future)
         except TimeoutError:
-            raise NotConnected(f"The fzalert process did not answer {call} in time.") from None
+            raise AnswerLost(f"The fzalert process did not answer {call} in time.") from None
         finally:
             self._waiting.pop(number, None)
         return future.result()
@@ -240,6 +273,10 @@ class Client(ServiceApi):
     @override
     async def withdraw(self, id: str, by: Actor) -> None:
         await self._ask("withdraw", id=id, token=self._token(by))
+
+
+def _is_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    return reader.at_eof() or reader.exception() is not None or writer.is_closing()
 
 
 def decode_error(error: dict[str, Any]) -> FzalertError:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Literal
 
 from fzalert.access.actors import Actor
-from fzalert.errors import InputError, NotConnected, StoreError
+from fzalert.errors import InputError, NotConnected, Retry, StoreError
 from fzalert.messages import Lane, Target
 from fzalert.service.api import ServiceApi
 from fzalert.service.handle import WarningHandle, WarningOutcome
@@ -108,7 +108,9 @@ class Fzalert:
             async with asyncio.timeout(ACCEPT_WITHIN):
                 view = await self._api.warn_request(request, by or self._by)
         except (StoreError, NotConnected) as error:
-            view = _not_accepted(request, targets, "failed", error.code, str(error))
+            # Where the answer alone was lost, the warning may be on disk and on its way.
+            state = "unknown" if error.retry is Retry.ASK else "failed"
+            view = _not_accepted(request, targets, state, error.code, str(error))
         except TimeoutError:
             view = _not_accepted(
                 request,

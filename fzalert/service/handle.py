@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from typing_extensions import override
 
+from fzalert.errors import NotConnected, StoreError
 from fzalert.service.api import ServiceApi
 from fzalert.service.models import OutcomeView, WarningView
 
@@ -70,12 +71,18 @@ class WarningHandle:
     async def outcome(self, timeout: float | timedelta = 0.0) -> WarningOutcome:  # noqa: ASYNC109  the API's word: a wait with an end, not a cancellation
         """The fate of each target, after waiting until all are final or the time is over.
 
+        Where the process that delivers is gone, it is what was known last: a target that was open
+        stays open, and its warning is on disk.
+
         Args:
             timeout: Seconds, or a timedelta; 0 asks without waiting.
         """
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         if self.accepted:
-            found = await self._api.warning(self.id, wait=max(0.0, seconds))
+            try:
+                found = await self._api.warning(self.id, wait=max(0.0, seconds))
+            except (NotConnected, StoreError):
+                found = None  # no failure of ours becomes the caller's
             if found is not None:
                 self._view = found
         return WarningOutcome(self._view)
