@@ -189,6 +189,10 @@ class FarSide:
             self.most_bulk_out = max(self.most_bulk_out, out)
         self.note()
 
+    async def pause(self) -> None:
+        """What lies between the line and its answer: the gate."""
+        await self.gate.wait()
+
     def answered(self, part: Submission) -> None:
         """Forget a part that was answered or given up."""
         self._out[part.lane] -= 1
@@ -271,7 +275,7 @@ class ScriptedAdapter(Adapter):
                 wire.writing(part.id, part.part, key)
                 far.receive(part, key)
                 out.append((part, answer))
-            await far.gate.wait()
+            await far.pause()
             for part, answer in out:
                 await self._play(part, answer, wire)
         finally:
