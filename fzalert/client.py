@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from typing_extensions import override
 
-from fzalert.access.actors import Actor
+from fzalert.access.actors import Actor, ActorKind
 from fzalert.access.directory import Directory
 from fzalert.config import Settings
-from fzalert.errors import FzalertError, NotConnected, ProtocolMismatch, Retry
+from fzalert.errors import AccessDenied, FzalertError, NotConnected, ProtocolMismatch, Retry
 from fzalert.service.api import ServiceApi
 from fzalert.service.models import (
     CampaignRequest,
@@ -25,7 +26,7 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
-from fzalert.service.sockets import LONGEST_LINE, PROTOCOL, socket_path
+from fzalert.service.sockets import LONGEST_ANSWER, PROTOCOL, is_ours, socket_path
 
 __all__ = ["AnswerLost", "Client", "connect"]
 
@@ -77,24 +78,36 @@ class Client(ServiceApi):
 
     async def _connect(self) -> None:
         try:
-            async with asyncio.timeout(CONNECT_WITHIN):
-                self._reader, self._writer = await asyncio.open_unix_connection(
-                    str(self._path), limit=LONGEST_LINE
-                )
-                greeting = json.loads(await self._reader.readline())
+            greeting = await self._greeted()
         except (OSError, TimeoutError, ValueError) as error:
-            await self._hang_up()
+            self._hang_up()
             raise NotConnected(
                 f"No fzalert process answers on {self._path.name}.",
                 hint="Start it with `fzalert run`, or look at `fzalert status`.",
             ) from error
-        if greeting.get("fzalert") != PROTOCOL:
-            await self._hang_up()
+        except BaseException:
+            self._hang_up()
+            raise
+        spoken = greeting.get("fzalert")
+        if spoken != PROTOCOL:
+            self._hang_up()
             raise ProtocolMismatch(
-                f"The running process speaks protocol {greeting.get('fzalert')}, this one"
-                f" {PROTOCOL}.",
+                f"The running process speaks protocol {str(spoken)[:20]}, this one {PROTOCOL}.",
                 hint="Restart the older of the two.",
             )
+
+    async def _greeted(self) -> dict[str, Any]:
+        """Connect; returns what the other side says first."""
+        if not is_ours(self._path):
+            raise ConnectionRefusedError("there is no socket of this user")
+        async with asyncio.timeout(CONNECT_WITHIN):
+            self._reader, self._writer = await asyncio.open_unix_connection(
+                str(self._path), limit=LONGEST_ANSWER
+            )
+            greeting = json.loads(await self._reader.readline())
+        if not isinstance(greeting, dict):
+            raise ValueError("no greeting")  # noqa: TRY004  of the other side, not of a caller
+        return greeting
 
     async def __aexit__(
         self,
@@ -103,13 +116,13 @@ class Client(ServiceApi):
         trace: TracebackType | None,
     ) -> None:
         self._is_open = False
-        await self._hang_up()
+        self._hang_up()
 
-    async def _hang_up(self) -> None:
+    def _hang_up(self, why: str = "the connection was closed") -> None:
         writer, self._writer, self._reader = self._writer, None, None
         if writer is not None:
             writer.close()
-        self._lost("the connection was closed")
+        self._lost(why)
 
     def _lost(self, why: str) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -129,7 +142,7 @@ class Client(ServiceApi):
         async with self._connecting:
             reader, writer = self._reader, self._writer
             if reader is None or writer is None or _is_over(reader, writer):
-                await self._hang_up()
+                self._hang_up()
                 await self._connect()
                 reader, writer = self._reader, self._writer
             assert reader is not None  # noqa: S101  a connection was just made
@@ -170,25 +183,44 @@ class Client(ServiceApi):
                 if line:
                     self._take(json.loads(line))
                 else:
-                    self._lost("it closed the connection")
+                    self._broken(reader, "it closed the connection")
             except (OSError, ValueError) as error:
-                self._lost(str(error))
+                self._broken(reader, f"its answer cannot be read ({type(error).__name__})")
             finally:
                 reading, self._reading = self._reading, None
                 if not reading.done():
                     reading.set_result(None)
 
-    def _take(self, answer: dict[str, Any]) -> None:
-        future = self._waiting.get(answer.get("id", 0))
+    def _broken(self, reader: asyncio.StreamReader, why: str) -> None:
+        """Give a connection up; the next question makes a new one."""
+        if reader is self._reader:
+            self._hang_up(why)
+
+    def _take(self, answer: object) -> None:
+        if not isinstance(answer, dict) or not isinstance(answer.get("id"), int):
+            raise ValueError("no answer")  # noqa: TRY004  of the other side, not of a caller
+        future = self._waiting.get(answer["id"])
         if future is None or future.done():
             return
-        if "error" in answer:
-            future.set_exception(decode_error(answer["error"]))
+        error = answer.get("error")
+        if isinstance(error, dict):
+            future.set_exception(decode_error(error))
         else:
             future.set_result(answer.get("ok"))
 
     def _token(self, by: Actor) -> str:
-        return self._tokens.get(by.id, "")
+        """What proves the actor to the other process; its own user needs no proof.
+
+        Raises:
+            AccessDenied: The actor was issued elsewhere, so its token is not known here.
+        """
+        token = self._tokens.get(by.id, "")
+        if not token and by.kind is not ActorKind.LOCAL:
+            raise AccessDenied(
+                f"{by.name} is not known on this connection.",
+                hint="Ask for the actor by its token: `await fz.actor(token)`.",
+            )
+        return token
 
     # -- the service's methods -------------------------------------------------------------
 
@@ -225,6 +257,11 @@ class Client(ServiceApi):
             author=self._token(author),
             approver=self._token(approver),
         )
+        return ScriptView.model_validate(answer)
+
+    async def unapprove(self, script_key: str, *, by: Actor) -> ScriptView:
+        """Let a script be sent no more; as the service's."""
+        answer = await self._ask("unapprove", script_key=script_key, token=self._token(by))
         return ScriptView.model_validate(answer)
 
     @override
@@ -283,7 +320,12 @@ def decode_error(error: dict[str, Any]) -> FzalertError:
     """Make the error that the other side had: the same class, the same words."""
     known = {kind.code: kind for kind in _kinds(FzalertError)}
     kind = known.get(str(error.get("code")), FzalertError)
-    made = kind(str(error.get("what", "")), hint=str(error.get("hint", "")))
+    after = error.get("retry_after")
+    made = kind(
+        str(error.get("what", "")),
+        hint=str(error.get("hint", "")),
+        retry_after=timedelta(seconds=after) if isinstance(after, int | float) else None,
+    )
     for name in ("field", "row", "channel"):
         if hasattr(made, name):
             setattr(made, name, error.get(name))

@@ -8,15 +8,21 @@ from fzalert.campaigns.audience import (
     read_audience,
     summarise,
 )
-from fzalert.campaigns.feeder import Campaign, Feeder
+from fzalert.campaigns.feeder import Feeder
+from fzalert.campaigns.model import Campaign, Document, Render, Source, State, Step
 
 __all__ = [
     "AudienceSummary",
     "Campaign",
+    "Document",
     "Feeder",
     "Recipient",
     "Refusal",
+    "Render",
     "RowCode",
+    "Source",
+    "State",
+    "Step",
     "read_audience",
     "summarise",
 ]

@@ -1,24 +1,26 @@
 """The feeder: moves an audience into the queue no faster than its channel empties it.
 
-Rows stay, encrypted, in the campaign; the queue holds at most ten seconds of the channel's rate.
-So a pause takes a second, memory is flat, and a crash resumes at the exact row: the cursor moves
-in the same commit that accepts the messages.
+Rows stay, encrypted, in the campaign; in the queue waits what the channel sends in a second, and
+never more than ten seconds' worth. So a pause takes a second, memory is flat, and a crash resumes
+at the exact row: the cursor moves in the same commit that accepts the messages.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import enum
+from collections.abc import Iterable, Sequence
 
 import structlog
 
-from fzalert.campaigns.audience import AudienceSummary, Recipient
+from fzalert.campaigns.audience import Recipient
+from fzalert.campaigns.book import Book
+from fzalert.campaigns.model import ENDED, Campaign, Document, Source, State, Step, after, encode
 from fzalert.clock import Clock
-from fzalert.delivery import Caps, Engine, IdMaker, prepare
-from fzalert.messages import Lane, Rendition, Target, TargetKind, Warning
-from fzalert.ports import Capabilities
+from fzalert.delivery import Caps, ChannelState, Engine, IdMaker, prepare
+from fzalert.delivery.prepare import channel_for
+from fzalert.errors import InputError, StoreError
+from fzalert.messages import Lane, TargetKind, Warning
 from fzalert.store import (
     Acceptance,
     AudienceRow,
@@ -30,26 +32,22 @@ from fzalert.store import (
 
 log = structlog.get_logger("fzalert.campaigns")
 
-SECONDS_AHEAD = 10
-DEFAULT_AHEAD = 2000
+FEEDER = "machine:feeder"
+SECONDS_AHEAD = 1.0
+LEAST_AHEAD = 64
 BATCH = 500
 AUDIENCE_BATCH = 2000
-PAUSE = 0.2
+PAUSE = 0.05
+IDLE = 5.0
+AFTER_FAULT = 1.0
 
-Render = Callable[[Target, Capabilities], Rendition]
 
+class _Fed(enum.IntEnum):
+    """What became of a look at a campaign."""
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """One campaign as its caller reads it."""
-
-    row: CampaignRow
-    document: Mapping[str, object]
-
-    @property
-    def id(self) -> int:
-        """The campaign's id."""
-        return self.row.id
+    WAITS = 0
+    FULL = 1
+    MOVED = 2
 
 
 class Feeder:
@@ -61,8 +59,7 @@ class Feeder:
         ids: Gives ids.
         caps: Limits per person.
         clock: Reader of time.
-        render_for: Gives the function that renders a campaign's texts, from its document.
-        warning_for: Gives the stored warning of a campaign, for its later batches.
+        source: Knows scripts, approvals and quiet hours.
     """
 
     def __init__(
@@ -72,37 +69,47 @@ class Feeder:
         ids: IdMaker,
         caps: Caps,
         clock: Clock,
-        render_for: Callable[[Mapping[str, object]], Render],
-        warning_for: Callable[[CampaignRow, Mapping[str, object], tuple[Target, ...]], Warning],
+        source: Source,
     ) -> None:
         self._store = store
         self._engine = engine
         self._ids = ids
         self._caps = caps
         self._clock = clock
-        self._render_for = render_for
-        self._warning_for = warning_for
-        # A campaign's row is read and written again by feeding and by pausing: never both at once,
-        # or a cursor would move back and people would be written to twice.
-        self._rows = asyncio.Lock()
+        self._source = source
+        self._book = Book(store)
+        self._importing: set[int] = set()
+        self._steered = asyncio.Event()
+
+    async def all(self) -> list[Campaign]:
+        """Every campaign, the oldest first."""
+        return await self._book.all()
+
+    # -- what people do --------------------------------------------------------------------
 
     async def create(
-        self,
-        name: str,
-        warning: Warning,
-        recipients: Iterable[Recipient],
-        summary: AudienceSummary,
-        document: Mapping[str, object],
-        key_hash: bytes,
+        self, name: str, warning: Warning, recipients: Iterable[Recipient], document: Document
     ) -> Campaign:
         """Store a campaign with its audience; it waits, ready, until it is started."""
         id_ = self._ids.one()
         row = CampaignRow(
-            id_, name, warning.id, "importing", 0, 0, self._clock.millis(), _encode(document)
+            id_, name, warning.id, State.IMPORTING, 0, 0, self._clock.millis(), encode(document)
         )
-        await self._store.commit(
-            ChangeSet(accepts=(Acceptance(warning, key_hash, (), ()),), campaigns=(row,))
-        )
+        begun = Campaign(row, document)
+        self._importing.add(id_)
+        try:
+            async with self._book.lock:
+                await self._book.write(begun, accepts=(Acceptance(warning, b"", (), ()),))
+            total = await self._add_all(id_, recipients)
+            ready = Campaign(row._replace(state=State.READY, total=total), document)
+            async with self._book.lock:
+                await self._book.write(ready, evidence=(_created(ready, warning),))
+        finally:
+            self._importing.discard(id_)
+            self._steered.set()
+        return ready
+
+    async def _add_all(self, id_: int, recipients: Iterable[Recipient]) -> int:
         total = 0
         batch: list[AudienceRow] = []
         for number, recipient in enumerate(recipients, start=1):
@@ -110,28 +117,7 @@ class Feeder:
             if len(batch) == AUDIENCE_BATCH:
                 total += await self._add(id_, batch)
                 batch = []
-        total += await self._add(id_, batch)
-        row = row._replace(state="ready", total=total)
-        await self._store.commit(
-            ChangeSet(
-                campaigns=(row,),
-                evidence=(
-                    EvidenceEntry(
-                        "store",
-                        warning.by,
-                        "campaign.create",
-                        {
-                            "campaign": str(id_),
-                            "warning": str(warning.id),
-                            "script": warning.script,
-                            "recipients": total,
-                            "refused": summary.refused + summary.duplicates,
-                        },
-                    ),
-                ),
-            )
-        )
-        return Campaign(row, document)
+        return total + await self._add(id_, batch)
 
     async def _add(self, campaign: int, batch: Sequence[AudienceRow]) -> int:
         if not batch:
@@ -139,77 +125,185 @@ class Feeder:
         done = await self._store.commit(ChangeSet(audience=((campaign, tuple(batch)),)))
         return done.added
 
-    async def set_state(self, campaign: int, state: str, by: str) -> Campaign | None:
-        """Start, pause or cancel; None where there is no such campaign."""
-        async with self._rows:
-            for found in await self._store.campaigns():
-                if found.id == campaign:
-                    row = found._replace(state=state)
-                    entry = EvidenceEntry(
-                        "store", by, f"campaign.{state}", {"campaign": str(campaign)}
-                    )
-                    await self._store.commit(ChangeSet(campaigns=(row,), evidence=(entry,)))
-                    return Campaign(row, json.loads(row.document))
-        return None
+    async def steer(self, id_: int, step: Step, by: str) -> Campaign:
+        """Let a campaign start, pause, resume or end.
 
-    async def all(self) -> list[Campaign]:
-        """Every campaign, the oldest first."""
-        rows = await self._store.campaigns()
-        return [Campaign(row, json.loads(row.document)) for row in rows]
+        Raises:
+            InputError: There is none of that id, it cannot do that now, or it may not be sent.
+        """
+        async with self._book.lock:
+            found = (await self._book.rows()).get(id_)
+            if found is None:
+                raise InputError("There is no such campaign.", field="id")
+            goal = after(found.state, step)
+            if goal is found.state:
+                return found
+            if goal is State.RUNNING:
+                if self._clock.millis() >= found.not_after:
+                    raise InputError(
+                        "The window of the campaign is over.",
+                        hint="Plan a new one from its list.",
+                        field="expires_in",
+                    )
+                await self._source.check(found.document)
+            moved = await self._book.move(found, goal, by)
+            self._steered.set()
+        return moved
+
+    # -- feeding ---------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Feed for ever; run under the service's background owner."""
         while True:
-            moved = False
-            async with self._rows:
-                for row in await self._store.campaigns():
-                    if row.state == "running":
-                        moved = await self._feed(row) or moved
-            if not moved:
+            self._steered.clear()
+            try:
+                found = await self._round()
+            except StoreError as error:
+                log.warning("campaign.store_failed", code=error.code)
+                await self._clock.sleep(AFTER_FAULT)
+                continue
+            if found is _Fed.FULL:
                 await self._clock.sleep(PAUSE)
+            elif found is _Fed.WAITS:
+                await self._idle()
 
-    async def _feed(self, row: CampaignRow) -> bool:
-        document = json.loads(row.document)
-        channels = {
-            name: state
-            for name, state in self._engine.channels.items()
-            if TargetKind.PHONE in state.capabilities.kinds
-        }
-        room = min([await self._room(name) for name in channels] or [0])
-        if room <= 0:
+    async def _idle(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE):
+                await self._steered.wait()
+        except TimeoutError:
+            return  # to look whether a window has ended
+
+    async def _round(self) -> _Fed:
+        """Feed each running campaign once; returns how busy the busiest was."""
+        async with self._book.lock:
+            campaigns = list((await self._book.rows()).values())
+        busiest = _Fed.WAITS
+        for one in campaigns:
+            if one.state in ENDED:
+                continue
+            async with self._book.lock:
+                campaign = (await self._book.rows())[one.id]  # it may have been steered meanwhile
+                if campaign.state is State.RUNNING:
+                    busiest = max(busiest, await self._feed(campaign))
+                else:
+                    await self._look_after(campaign)
+        return busiest
+
+    async def _look_after(self, campaign: Campaign) -> None:
+        """End what is not fed and cannot be any more."""
+        if campaign.state is State.IMPORTING and campaign.id not in self._importing:
+            reason = "导入中断，请重新导入 / the import was interrupted: import the list again"
+            await self._book.move(campaign, State.CANCELLED, FEEDER, reason=reason)
+        elif campaign.state in {State.READY, State.PAUSED}:
+            await self._expire(campaign)
+
+    async def _expire(self, campaign: Campaign) -> bool:
+        if self._clock.millis() < campaign.not_after:
             return False
-        people = await self._store.audience(row.id, row.cursor, min(room, BATCH))
+        left = campaign.row.total - campaign.row.cursor
+        reason = f"时限已过，{left} 人未发送 / its window is over; {left} were not written to"
+        await self._book.move(campaign, State.EXPIRED, FEEDER, reason=reason)
+        log.warning("campaign.expired", campaign=campaign.id, left=left)
+        return True
+
+    async def _feed(self, campaign: Campaign) -> _Fed:
+        row = campaign.row
+        if row.cursor >= row.total and not await self._store.audience(row.id, row.cursor, 1):
+            return await self._end(campaign)
+        if await self._expire(campaign):
+            return _Fed.MOVED
+        now = self._clock.millis()
+        if now < campaign.not_before or self._source.waits(now):
+            return _Fed.WAITS
+        try:
+            await self._source.check(campaign.document)
+            return await self._feed_some(campaign)
+        except InputError as error:
+            # What was approved and planned is not what would be sent: a person decides.
+            await self._book.move(campaign, State.PAUSED, FEEDER, reason=str(error))
+            log.warning("campaign.stopped", campaign=row.id, code=error.code)
+            return _Fed.MOVED
+
+    async def _end(self, campaign: Campaign) -> _Fed:
+        await self._book.move(campaign, State.DONE, FEEDER)
+        log.info("campaign.fed", campaign=campaign.id, total=campaign.row.total)
+        return _Fed.MOVED
+
+    async def _feed_some(self, campaign: Campaign) -> _Fed:
+        row, document = campaign.row, campaign.document
+        room = await self._rooms()
+        most = max(room.values(), default=BATCH)
+        if most <= 0:
+            return _Fed.FULL
+        people = await self._store.audience(row.id, row.cursor, min(most, BATCH))
         if not people:
-            await self._store.commit(ChangeSet(campaigns=(row._replace(state="done"),)))
-            log.info("campaign.fed", campaign=row.id, total=row.total)
-            return True
-        targets = tuple(person.target for person in people)
-        warning = self._warning_for(row, document, targets)
+            return await self._end(campaign)
+        people = self._with_room(people, room)
+        if not people:
+            return _Fed.FULL
         ready = await prepare(
-            warning,
+            self._source.warning_for(row, document, tuple(one.target for one in people)),
             b"",
-            channels,
-            self._render_for(document),
+            self._engine.channels,
+            self._source.render_for(document),
             self._store,
             self._ids,
             self._caps,
             lambda _: None,
             new=False,
         )
-        await self._store.commit(
-            ChangeSet(
-                accepts=(ready.acceptance,),
-                campaigns=(row._replace(cursor=people[-1].row),),
-            )
-        )
+        await self._book.write(campaign.fed(people[-1].row), accepts=(ready.acceptance,))
         self._engine.poke(ready.channels)
-        return True
+        return _Fed.MOVED
 
-    async def _room(self, channel: str) -> int:
-        rate = self._engine.channels[channel].capabilities.rate
-        ahead = int(rate * SECONDS_AHEAD) if rate else DEFAULT_AHEAD
-        return max(1, ahead) - await self._store.queued(channel, Lane.BULK)
+    def _with_room(self, people: Sequence[AudienceRow], room: dict[str, int]) -> list[AudienceRow]:
+        """The first people, up to one whose channel has no room."""
+        taken: list[AudienceRow] = []
+        for one in people:
+            name = channel_for(one.target, self._engine.channels).spec.name
+            if room[name] <= 0:
+                break
+            room[name] -= 1
+            taken.append(one)
+        return taken
+
+    async def _rooms(self) -> dict[str, int]:
+        return {
+            name: await self._room(state)
+            for name, state in self._engine.channels.items()
+            if TargetKind.PHONE in state.capabilities.kinds
+        }
+
+    async def _room(self, state: ChannelState) -> int:
+        """How many more may wait for a channel: about a second of what it sends."""
+        slots = state.slots
+        rates = [slot.capabilities.rate for slot in slots]
+        if rates and None not in rates:
+            ahead = sum(rate for rate in rates if rate is not None) * SECONDS_AHEAD
+        else:
+            window = sum(slot.capabilities.window for slot in slots)
+            measured = sum(slot.per_second() for slot in slots) * SECONDS_AHEAD
+            ahead = max(LEAST_AHEAD, 4.0 * window, measured)
+        waiting = await self._store.queued(state.spec.name, Lane.BULK)
+        waiting += sum(slot.ready(Lane.BULK) for slot in slots)
+        return max(1, int(ahead)) - waiting
 
 
-def _encode(document: Mapping[str, object]) -> bytes:
-    return json.dumps(dict(document), ensure_ascii=False, sort_keys=True).encode()
+def _created(campaign: Campaign, warning: Warning) -> EvidenceEntry:
+    document = campaign.document
+    refused = int(str(document["refused"])) + int(str(document["duplicates"]))
+    return EvidenceEntry(
+        "store",
+        warning.by,
+        "campaign.create",
+        {
+            "campaign": str(campaign.id),
+            "warning": str(warning.id),
+            "script": warning.script,
+            "digest": str(document["digest"]),
+            "recipients": campaign.row.total,
+            "refused": refused,
+            "drill": warning.drill,
+        },
+    )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Protocol
 
 import structlog
 from typing_extensions import override
@@ -15,37 +14,22 @@ from typing_extensions import override
 from fzalert.access.keys import FileSigner
 from fzalert.access.vault import KeyRow, Vault
 from fzalert.background import Background
-from fzalert.campaigns import Feeder
-from fzalert.campaigns.feeder import Render
 from fzalert.clock import Clock
 from fzalert.config import ChannelSettings, Settings
 from fzalert.delivery import Caps, ChannelSpec, Engine, IdMaker, Limits
+from fzalert.errors import ConfigError, FzalertError, StoreFull
 from fzalert.http import HttpPool
-from fzalert.messages import Target, Warning
 from fzalert.ports import Adapter, AdapterContext, AdapterState, Signer
 from fzalert.scripts import ScriptSettings
-from fzalert.service.sockets import LocalSocket, socket_path
-from fzalert.store import CampaignRow, ChangeSet, SqliteStore, StateRow, Store
+from fzalert.service.sockets import LocalSocket
+from fzalert.service.standin import StandIn
+from fzalert.store import ChangeSet, SqliteStore, StateRow, Store
 
 SIGNING_KEY = "signing.key"
 MASTER_KEY = "master.key"
 
 
 log = structlog.get_logger("fzalert.service")
-
-
-class CampaignSource(Protocol):
-    """What the feeder asks of the service about a stored campaign."""
-
-    def render_for(self, document: Mapping[str, object]) -> Render:
-        """The function that renders its texts."""
-        ...
-
-    def warning_for(
-        self, row: CampaignRow, document: Mapping[str, object], targets: tuple[Target, ...]
-    ) -> Warning:
-        """Its warning, for some of its targets."""
-        ...
 
 
 class StoreState(AdapterState):
@@ -81,52 +65,59 @@ class StoreState(AdapterState):
 
 @dataclass(slots=True)
 class Building:
-    """Everything that an open service holds, and the order in which it is left."""
+    """Everything that an open service stands on, and the order in which it is left."""
 
     store: SqliteStore
     engine: Engine
     http: HttpPool
-    signer: Signer
-    socket: LocalSocket
     ids: IdMaker
     caps: Caps
-    scripts: ScriptSettings
-    clock: Clock
     background: Background
-    _feeder: Feeder | None = None
-    _feeding: asyncio.Task[None] | None = None
+    socket: LocalSocket | None = None
 
-    def feeder(self, source: CampaignSource) -> Feeder:
-        """The feeder of this service's campaigns."""
-        if self._feeder is None:
-            self._feeder = Feeder(
-                self.store,
-                self.engine,
-                self.ids,
-                self.caps,
-                self.clock,
-                source.render_for,
-                source.warning_for,
-            )
-        return self._feeder
-
-    def start_feeding(self, source: CampaignSource) -> None:
-        """Feed running campaigns until the service closes."""
-        self._feeding = self.background.keep("campaigns", self.feeder(source).run)
+    async def serve(self, socket: LocalSocket) -> None:
+        """Let other processes in, until the building is closed."""
+        self.socket = socket
+        await socket.open()
 
     async def close(self) -> None:
-        """Close in reverse order; each step runs even if one before it failed."""
-        try:
-            await self.socket.close()
-            await self.background.close()
-        finally:
+        """Close in reverse order, each step whatever became of the one before.
+
+        A caller that is cancelled meanwhile is so afterwards: a store half closed helps nobody,
+        and every step has a limit. What an adapter does at its end is logged; it is no failure of
+        the caller's.
+        """
+        closing = asyncio.ensure_future(self._close())
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():
             try:
-                await self.engine.close()
-            finally:
-                try:
-                    await self.http.aclose()
-                finally:
-                    await self.store.close()
+                await asyncio.wait([closing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        closing.result()
+        if cancelled is not None:
+            raise cancelled
+
+    async def _close(self) -> None:
+        socket = [self.socket.close] if self.socket is not None else []
+        steps = [
+            *socket,
+            self.background.close,
+            self.engine.close,
+            self.http.aclose,
+            self.store.close,
+        ]
+        broken: list[Exception] = []
+        for step in steps:
+            try:
+                await step()
+            except (TimeoutError, FzalertError) as error:
+                why = f"{type(error).__name__}: {error}"
+                log.warning("service.close_late", step=step.__qualname__, why=why)
+            except Exception as error:  # noqa: BLE001  raised below, after the other steps
+                broken.append(error)
+        if broken:
+            raise broken[0]
 
 
 async def build(settings: Settings, clock: Clock) -> Building:
@@ -135,10 +126,18 @@ async def build(settings: Settings, clock: Clock) -> Building:
     Raises:
         StoreInUse: Another process owns the store.
         StoreDamaged: Its check failed.
-        ConfigError: A key cannot be read.
+        StoreFull: The folder cannot be written.
+        ConfigError: A key cannot be read, or an adapter refuses its settings.
+        IntegrityError: The master key is not the store's.
     """
     folder = settings.data_directory
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreFull(
+            f"The data folder {folder.name} cannot be made ({error.strerror}).",
+            hint="Let this account write there, or name another one in [store] url.",
+        ) from error
     master = settings.store.master_key
 
     def make_vault(
@@ -155,45 +154,62 @@ async def build(settings: Settings, clock: Clock) -> Building:
         return vault
 
     store = SqliteStore(settings.store.path, clock, make_vault)
-    await store.open()
+    await _opened(store)
+    http = HttpPool()
     try:
         signer = await asyncio.to_thread(FileSigner.load_or_create, folder / SIGNING_KEY)
-        http = HttpPool()
         rng = Random()  # noqa: S311  jitter, not a secret
+        background = Background(_crashed)
+        made = _makers(settings, store, clock, rng, signer, http, background)
         engine = Engine(
             store,
             folder,
-            [
-                ChannelSpec(
-                    channel.name,
-                    channel.adapter,
-                    adapter_maker(channel, store, clock, rng, signer, http),
-                    channel.config.connections,
-                )
-                for channel in settings.channels
-            ],
+            made,
             Limits(unknown_wait_ms=int(settings.limits.unknown_wait.total_seconds() * 1000)),
             clock,
             rng,
         )
     except BaseException:
+        await http.aclose()
         await store.close()
         raise
-    return Building(
-        store,
-        engine,
-        http,
-        signer,
-        LocalSocket(socket_path(settings.store.path)),
-        IdMaker(clock),
-        _caps(settings),
-        script_settings(settings),
-        clock,
-        Background(_feeder_crashed),
-    )
+    return Building(store, engine, http, IdMaker(clock), _caps(settings), background)
 
 
-def _feeder_crashed(name: str, error: Exception) -> timedelta:
+async def _opened(store: SqliteStore) -> None:
+    """Open the store; a caller that is cancelled meanwhile leaves it closed, not half open."""
+    opening = asyncio.ensure_future(store.open())
+    try:
+        await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait([opening])
+        if not opening.cancelled() and opening.exception() is None:
+            await store.close()
+        raise
+
+
+def _makers(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    rng: Random,
+    signer: Signer,
+    http: HttpPool,
+    background: Background,
+) -> list[ChannelSpec]:
+    """Every channel as the engine wants it, those whose adapter cannot be made at the end."""
+    sound: list[ChannelSpec] = []
+    broken: list[ChannelSpec] = []
+    for channel in settings.channels:
+        make = adapter_maker(channel, store, clock, rng, signer, http)
+        fine = not isinstance(make(0, background), StandIn)
+        (sound if fine else broken).append(
+            ChannelSpec(channel.name, channel.adapter, make, channel.config.connections)
+        )
+    return sound + broken
+
+
+def _crashed(name: str, error: Exception) -> timedelta:
     log.warning("service.work_crashed", work=name, error=type(error).__name__, detail=str(error))
     return timedelta(seconds=2)
 
@@ -206,14 +222,27 @@ def adapter_maker(
     signer: Signer,
     http: HttpPool,
 ) -> Callable[[int, Background], Adapter]:
-    """Give the function that makes the adapter of one slot."""
+    """Give the function that makes the adapter of one slot.
+
+    Where the adapter's own code fails, it makes a channel that is down and says so; a setting that
+    is wrong (`ConfigError`) is the caller's to mend, and is raised.
+    """
 
     def make(slot: int, background: Background) -> Adapter:
         context = AdapterContext(
             clock, rng, background, StoreState(store, channel.name), signer, http
         )
         config = channel.config.model_copy(update={"slot": slot})
-        return channel.factory(config, context)
+        try:
+            adapter = channel.factory(config, context)
+            _ = adapter.capabilities  # asked for later, where a failure would be everybody's
+        except ConfigError:
+            raise
+        except Exception as error:
+            log.exception("channel.not_made", channel=channel.name, adapter=channel.adapter)
+            why = f"适配器无法启动 / {channel.adapter} cannot be made: {type(error).__name__}"
+            return StandIn(channel.adapter, why)
+        return adapter
 
     return make
 

@@ -11,8 +11,18 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
+import structlog
+from pydantic import ValidationError
+
 from fzalert.access.actors import Actor
-from fzalert.errors import InputError, NotConnected, Retry, StoreError
+from fzalert.errors import (
+    AccessDenied,
+    FzalertError,
+    InputError,
+    NotConnected,
+    Retry,
+    StoreError,
+)
 from fzalert.messages import Lane, Target
 from fzalert.service.api import ServiceApi
 from fzalert.service.handle import WarningHandle, WarningOutcome
@@ -23,8 +33,11 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
+from fzalert.service.wrong import wrong_call
 
 __all__ = ["Fzalert", "WarningHandle", "WarningOutcome"]
+
+log = structlog.get_logger("fzalert.service")
 
 ACCEPT_WITHIN = 5.0
 
@@ -83,34 +96,22 @@ class Fzalert:
                 tell which, `field` names it, and the text says what to do.
             AccessDenied: The actor may not warn.
         """
-        targets = [to] if isinstance(to, Target) else list(to)
-        if not targets:
-            raise InputError(
-                "A warning needs a target.", hint="Give at least one in `to`.", field="to"
-            )
-        if expires_in is not None and expires_in <= timedelta(0):
-            raise InputError(
-                f"The window of {expires_in} is over before it begins.",
-                hint="Give a positive expires_in, or leave it out.",
-                field="expires_in",
-            )
-        request = WarnRequest(
+        targets = _targets(to)
+        request = _request(
             script=script,
             to=[f"{target.kind}:{target.address}" for target in targets],
             audience=audience,
             language=language,
             values=dict(values or {}),
-            lane="urgent" if Lane(lane) is Lane.URGENT else "bulk",
-            expires_in=expires_in.total_seconds() if expires_in else None,
+            lane=lane,
+            expires_in=_seconds(expires_in),
             key=key,
         )
         try:
             async with asyncio.timeout(ACCEPT_WITHIN):
                 view = await self._api.warn_request(request, by or self._by)
-        except (StoreError, NotConnected) as error:
-            # Where the answer alone was lost, the warning may be on disk and on its way.
-            state = "unknown" if error.retry is Retry.ASK else "failed"
-            view = _not_accepted(request, targets, state, error.code, str(error))
+        except (InputError, AccessDenied):
+            raise  # the call is wrong: its author must hear of it
         except TimeoutError:
             view = _not_accepted(
                 request,
@@ -119,6 +120,15 @@ class Fzalert:
                 "accept-timeout",
                 f"not known to be on disk within {ACCEPT_WITHIN:.0f} s; the same key asks again",
             )
+        except FzalertError as error:
+            # Where the answer alone was lost, the warning may be on disk and on its way.
+            is_sure = isinstance(error, StoreError | NotConnected) and error.retry is not Retry.ASK
+            state = "failed" if is_sure else "unknown"
+            view = _not_accepted(request, targets, state, error.code, str(error))
+        except Exception as error:
+            log.exception("warn.failed", script=script)
+            what = f"{type(error).__name__} inside fzalert; the same key asks again"
+            view = _not_accepted(request, targets, "unknown", "internal", what)
         return WarningHandle(self._api, view)
 
     async def status(self) -> StatusView:
@@ -145,6 +155,44 @@ class Fzalert:
             AccessDenied: Nobody has that token.
         """
         return await self._api.authenticate(token)
+
+
+def _targets(to: Sequence[Target] | Target) -> list[Target]:
+    targets = [to] if isinstance(to, Target) else list(to)
+    if not targets:
+        raise InputError("A warning needs a target.", hint="Give at least one in `to`.", field="to")
+    if not all(isinstance(target, Target) for target in targets):
+        raise InputError(
+            "`to` has something in it that is no target.",
+            hint="Make targets with fzalert.phone(…), fzalert.display(…), fzalert.speaker(…), ….",
+            field="to",
+        )
+    return targets
+
+
+def _seconds(expires_in: timedelta | None) -> float | None:
+    if expires_in is None:
+        return None
+    if not isinstance(expires_in, timedelta):
+        raise InputError(
+            "expires_in is no timedelta.",
+            hint="Write timedelta(minutes=10).",
+            field="expires_in",
+        )
+    if expires_in <= timedelta(0):
+        raise InputError(
+            f"The window of {expires_in} is over before it begins.",
+            hint="Give a positive expires_in, or leave it out.",
+            field="expires_in",
+        )
+    return expires_in.total_seconds()
+
+
+def _request(**fields: object) -> WarnRequest:
+    try:
+        return WarnRequest.model_validate(fields)
+    except ValidationError as error:
+        raise wrong_call(error) from None
 
 
 def _not_accepted(

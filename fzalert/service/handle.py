@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import structlog
 from typing_extensions import override
 
-from fzalert.errors import NotConnected, StoreError
+from fzalert.errors import FzalertError
 from fzalert.service.api import ServiceApi
 from fzalert.service.models import OutcomeView, WarningView
 
 __all__ = ["WarningHandle", "WarningOutcome"]
+
+log = structlog.get_logger("fzalert.service")
 
 
 class WarningOutcome:
@@ -81,8 +84,10 @@ class WarningHandle:
         if self.accepted:
             try:
                 found = await self._api.warning(self.id, wait=max(0.0, seconds))
-            except (NotConnected, StoreError):
-                found = None  # no failure of ours becomes the caller's
+            except (FzalertError, RuntimeError) as error:
+                # No failure of ours becomes the caller's; what is on disk stays there.
+                log.warning("warning.not_read", warning=self.id, error=type(error).__name__)
+                found = None
             if found is not None:
                 self._view = found
         return WarningOutcome(self._view)

@@ -158,7 +158,8 @@ class CampaignView(_Strict):
     name: str
     warning: str
     script: str
-    state: str = Field(description="importing, ready, running, paused, done or cancelled.")
+    state: str = Field(description="importing, ready, running, paused, done, expired or cancelled.")
+    reason: str = Field(default="", description="Why it paused or ended by itself, or empty.")
     total: int
     fed: int
     rows: int = 0

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fzalert.access.directory import Directory
+from fzalert.clock import Clock, SystemClock
 from fzalert.config import Settings, load_settings
 from fzalert.errors import NotConnected, ProtocolMismatch, StoreInUse
 from fzalert.service.api import ServiceApi
 from fzalert.service.core import Service
 from fzalert.service.facade import Fzalert
 
+if TYPE_CHECKING:
+    from fzalert.client import Client
+
 __all__ = ["open_fzalert", "open_or_connect"]
+
+OWNER_WITHIN = 10.0
+LOOK_AGAIN = 0.1
 
 
 @asynccontextmanager
@@ -24,27 +32,32 @@ async def open_or_connect(settings: Settings) -> AsyncIterator[ServiceApi]:
         NotConnected: Another process owns the store and does not answer.
         StoreDamaged: The store is free and its check failed.
     """
+    api = await _owner_or_client(settings, SystemClock())
+    async with api:
+        yield api
+
+
+async def _owner_or_client(settings: Settings, clock: Clock) -> Service | Client:
+    """Give the one or the other, open. An owner that is just starting or ending is waited for."""
     from fzalert.client import connect  # the client needs the service's models first
 
-    client = connect(settings)
-    try:
-        await client.__aenter__()
-    except ProtocolMismatch:
-        raise
-    except NotConnected as nobody:
-        service = Service(settings)
+    until = clock.monotonic() + OWNER_WITHIN
+    while True:
+        client = connect(settings)
         try:
-            await service.__aenter__()
-        except StoreInUse as owned:
-            raise NotConnected(
-                f"{owned.args[0]} It does not answer on its socket.",
-                hint="Wait until it has started, or restart it.",
-            ) from nobody
-        async with service:
-            yield service
-        return
-    async with client:
-        yield client
+            return await client.__aenter__()
+        except ProtocolMismatch:
+            raise
+        except NotConnected as nobody:
+            try:
+                return await Service(settings).__aenter__()
+            except StoreInUse as owned:
+                if clock.monotonic() > until:
+                    raise NotConnected(
+                        f"{owned.args[0]} It does not answer on its socket.",
+                        hint="Wait until it has started, or restart it.",
+                    ) from nobody
+        await clock.sleep(LOOK_AGAIN)
 
 
 @asynccontextmanager

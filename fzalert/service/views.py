@@ -14,6 +14,8 @@ from fzalert.messages import (
     OutcomeState,
     Target,
     TargetKind,
+    Warning,
+    WarningId,
     bank_desk,
     counter,
     display,
@@ -29,7 +31,7 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
-from fzalert.store import CounterRow, PartState, WarningRow
+from fzalert.store import CounterRow, NewMessage, PartState, WarningRow
 
 MAKERS = {
     TargetKind.PHONE: phone,
@@ -79,7 +81,8 @@ def campaign_view(campaign: Campaign) -> CampaignView:
             "script": document["script"],
             "state": row.state,
             "total": row.total,
-            "fed": row.cursor,
+            "fed": min(row.cursor, row.total),
+            "reason": document.get("reason", ""),
             **kept,
         }
     )
@@ -124,6 +127,35 @@ def warning_view(row: WarningRow, outcomes: Sequence[Outcome]) -> WarningView:
     )
 
 
+def accepted_view(id: WarningId, warning: Warning, messages: Sequence[NewMessage]) -> WarningView:
+    """A warning that was just put on disk, where its fates cannot be read."""
+    return WarningView(
+        id=str(id),
+        script=warning.script,
+        language=warning.language,
+        lane=str(warning.lane),
+        accepted_at="",
+        not_after=time_text(warning.not_after),
+        key=warning.key,
+        by=warning.by,
+        drill=warning.drill,
+        state="open",
+        targets=[
+            OutcomeView(
+                message=str(message.id) if id == warning.id else "",
+                target=str(message.target),
+                channel=message.channel,
+                state="suppressed" if message.refused else "open",
+                proof="none",
+                word="suppressed" if message.refused else "queued",
+                detail=message.refused,
+                parts=message.parts,
+            )
+            for message in messages
+        ],
+    )
+
+
 def overall(outcomes: Sequence[Outcome]) -> str:
     """One word for all: the common fate, `open` while one is open, else `partly`."""
     states = {outcome.state for outcome in outcomes}
@@ -151,6 +183,6 @@ def counters_view(rows: Sequence[CounterRow]) -> CountersView:
     for row in rows:
         sums["accepted"] += row.n
         sums[_COUNTED[row.state]] += row.n
-        if row.state in {PartState.SENT, PartState.DELIVERED}:
-            sums["open"] += row.n if row.state is PartState.SENT else 0
+        if row.state is PartState.SENT:
+            sums["open"] += row.n
     return CountersView(**sums)

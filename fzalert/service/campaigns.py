@@ -1,0 +1,224 @@
+"""Campaigns of an open service: planned from a list, steered, and what the feeder asks of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from typing_extensions import override
+
+from fzalert.access.actors import Actor
+from fzalert.campaigns import (
+    AudienceSummary,
+    Document,
+    Feeder,
+    Render,
+    Source,
+    Step,
+    summarise,
+)
+from fzalert.clock import Clock
+from fzalert.config import Settings
+from fzalert.delivery.prepare import channel_for
+from fzalert.errors import InputError, ScriptNotApproved
+from fzalert.messages import ActorId, Lane, Target, Warning, WarningId, phone
+from fzalert.scripts import Script
+from fzalert.service.building import Building
+from fzalert.service.models import CampaignRequest, CampaignView
+from fzalert.service.people import MAY_CAMPAIGN, require
+from fzalert.service.texts import Texts
+from fzalert.service.views import campaign_view
+from fzalert.service.warnings import id_of
+from fzalert.service.windows import quiet_end, window_of
+from fzalert.store import CampaignRow
+
+MOST_REFUSALS = 1000
+MOST_VILLAGES = 200
+_ANYONE = phone("13800138000")  # which channel and which length a text has depends on no number
+
+
+class Campaigns(Source):
+    """Plans and steers campaigns; the feeder does the rest.
+
+    Args:
+        building: Store, engine and the rest.
+        settings: Limits; whether this is a drill.
+        texts: Scripts and approvals.
+        clock: Reader of time.
+    """
+
+    def __init__(self, building: Building, settings: Settings, texts: Texts, clock: Clock) -> None:
+        self._engine = building.engine
+        self._ids = building.ids
+        self._limits = settings.limits
+        self._drill = settings.drill.enabled
+        self._texts = texts
+        self._clock = clock
+        self._feeder = Feeder(
+            building.store, building.engine, building.ids, building.caps, clock, self
+        )
+
+    async def feed(self) -> None:
+        """Feed running campaigns for ever."""
+        await self._feeder.run()
+
+    async def plan(self, request: CampaignRequest, by: Actor) -> CampaignView:
+        """Import a list and store a campaign for it. Raises as `ServiceApi.plan_campaign`."""
+        require(by, *MAY_CAMPAIGN, drill=self._drill)
+        script = self._texts.find(request.script, request.audience, request.language)
+        await self._texts.may_send(script)
+        self._try_text(script, request)
+        now = self._clock.millis()
+        start, end = window_of(self._limits, Lane.BULK, request.expires_in, now, personal=True)
+        path = Path(request.file)
+        if not path.is_absolute():
+            raise InputError(
+                "The list is not named by an absolute path.",
+                hint="The process that reads it may run in another folder.",
+                field="file",
+            )
+        recipients, summary = await asyncio.to_thread(summarise, path)
+        if not recipients:
+            raise InputError(
+                f"{path.name} has nobody who can be written to: {_why_nobody(summary)}.",
+                hint="Mend the list and import it again.",
+                field="file",
+            )
+        warning = Warning(
+            WarningId(self._ids.one()),
+            script.key,
+            request.language,
+            (),
+            request.values,
+            Lane.BULK,
+            start,
+            end,
+            "",
+            by.id,
+            self._drill,
+        )
+        document = _document(request, script, warning, summary)
+        return campaign_view(await self._feeder.create(request.name, warning, recipients, document))
+
+    def _try_text(self, script: Script, request: CampaignRequest) -> None:
+        """Write the text once, so that what is wrong with it is known now and not at night."""
+        state = channel_for(_ANYONE, self._engine.channels)
+        self._texts.renderer(script, request.language, request.audience, request.values, Lane.BULK)(
+            _ANYONE, state.capabilities
+        )
+
+    async def steer(self, id: str, action: str, by: Actor) -> CampaignView:
+        """Let a campaign start, pause, resume or cancel. Raises as `ServiceApi.steer_campaign`."""
+        require(by, *MAY_CAMPAIGN, drill=self._drill)
+        if action not in set(Step):
+            raise InputError(
+                f"{action[:20]!r} is nothing that a campaign can do.",
+                hint=f"Use one of {', '.join(Step)}.",
+                field="action",
+            )
+        return campaign_view(await self._feeder.steer(id_of(id), Step(action), by.id))
+
+    async def views(self) -> list[CampaignView]:
+        """Every campaign, the oldest first."""
+        return [campaign_view(found) for found in await self._feeder.all()]
+
+    async def owns(self, warning: int) -> bool:
+        """Whether a warning is a campaign's."""
+        return any(found.row.warning == warning for found in await self._feeder.all())
+
+    # -- what the feeder asks --------------------------------------------------------------
+
+    @override
+    async def check(self, document: Document) -> None:
+        script = self._texts.by_key(str(document["script"]))
+        if script.digest != document.get("digest", script.digest):
+            raise ScriptNotApproved(
+                f"{script.key} has another text than when the campaign was planned.",
+                hint="Plan the campaign anew.",
+                field="script",
+            )
+        if bool(document["drill"]) is not self._drill:
+            raise InputError(
+                "It was planned in a drill." if document["drill"] else "This is a drill.",
+                hint="Plan the campaign anew.",
+                field="drill",
+            )
+        await self._texts.may_send(script)
+
+    @override
+    def waits(self, now: int) -> bool:
+        return quiet_end(self._limits, now) is not None
+
+    @override
+    def render_for(self, document: Document) -> Render:
+        script = self._texts.by_key(str(document["script"]))
+        return self._texts.renderer(
+            script,
+            str(document["language"]),
+            str(document["audience"]),
+            _values(document),
+            Lane.BULK,
+        )
+
+    @override
+    def warning_for(
+        self, row: CampaignRow, document: Document, targets: tuple[Target, ...]
+    ) -> Warning:
+        return Warning(
+            WarningId(row.warning),
+            str(document["script"]),
+            str(document["language"]),
+            targets,
+            _values(document),
+            Lane.BULK,
+            self._clock.millis(),
+            int(str(document["not_after"])),
+            "",
+            ActorId(str(document["by"])),
+            bool(document["drill"]),
+        )
+
+
+def _values(document: Document) -> Mapping[str, str | int]:
+    values = document["values"]
+    assert isinstance(values, dict)  # noqa: S101  as it was stored
+    return values
+
+
+def _why_nobody(summary: AudienceSummary) -> str:
+    if not summary.refusals:
+        return "it has no rows below its header"
+    first = summary.refusals[0]
+    return f"row {first.row}: {first.reason}"
+
+
+def _document(
+    request: CampaignRequest, script: Script, warning: Warning, summary: AudienceSummary
+) -> Document:
+    return {
+        "script": script.key,
+        "digest": script.digest,
+        "audience": request.audience,
+        "language": request.language,
+        "values": dict(request.values),
+        "not_before": warning.not_before,
+        "not_after": warning.not_after,
+        "by": warning.by,
+        "drill": warning.drill,
+        "rows": summary.rows,
+        "duplicates": summary.duplicates,
+        "refused": summary.refused,
+        "by_code": dict(summary.by_code),
+        "villages": dict(summary.villages.most_common(MOST_VILLAGES)),
+        "refusals": [
+            {
+                "row": refusal.row,
+                "column": refusal.column,
+                "code": str(refusal.code),
+                "reason": refusal.reason,
+                "sheet": refusal.sheet,
+            }
+            for refusal in summary.refusals[:MOST_REFUSALS]
+        ],
+    }

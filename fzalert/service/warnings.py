@@ -1,0 +1,206 @@
+"""Warnings of an open service: taken, read, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from fzalert.access.actors import Actor
+from fzalert.clock import Clock
+from fzalert.config import Settings
+from fzalert.delivery import Prepared, prepare
+from fzalert.errors import ChannelUnavailable, FzalertError, InputError
+from fzalert.messages import FINAL_STATES, Lane, Outcome, Warning, WarningId
+from fzalert.scripts import Script
+from fzalert.service.building import Building
+from fzalert.service.guarded import Asker
+from fzalert.service.models import WarningView, WarnRequest
+from fzalert.service.people import MAY_WARN, require
+from fzalert.service.texts import Texts
+from fzalert.service.views import accepted_view, key_hash_of, parse_target, warning_view
+from fzalert.service.windows import window_of
+from fzalert.store import Accepted, ChangeSet, EvidenceEntry
+
+log = structlog.get_logger("fzalert.service")
+
+LONGEST_WAIT = 600.0
+LONGEST_PAGE = 200
+SHOWN_TARGETS = 50
+WITHDRAW_WITHIN = 5.0
+LONGEST_ID = 19
+
+
+def id_of(text: str) -> int:
+    """Read an id as callers write it; 0, which nothing has, where it is none."""
+    is_id = text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID
+    return min(int(text), 2**63 - 1) if is_id else 0
+
+
+class Warnings:
+    """Takes warnings, and tells what became of them.
+
+    Args:
+        building: Store, engine and the rest.
+        settings: Limits; whether this is a drill.
+        texts: Scripts and approvals.
+        clock: Reader of time.
+        in_campaign: Tells whether a warning is a campaign's.
+    """
+
+    def __init__(
+        self,
+        building: Building,
+        settings: Settings,
+        texts: Texts,
+        clock: Clock,
+        in_campaign: Callable[[int], Awaitable[bool]],
+    ) -> None:
+        self._building = building
+        self._store = building.store
+        self._engine = building.engine
+        self._limits = settings.limits
+        self._drill = settings.drill.enabled
+        self._texts = texts
+        self._clock = clock
+        self._in_campaign = in_campaign
+        self._withdrawing: Asker[None] = Asker("withdraw", building.background, WITHDRAW_WITHIN)
+
+    # -- taking ----------------------------------------------------------------------------
+
+    async def take(self, request: WarnRequest, by: Actor) -> WarningView:
+        """Take one warning; on disk when this returns. Raises as `ServiceApi.warn_request`."""
+        require(by, *MAY_WARN, drill=self._drill)
+        lane = Lane(request.lane)
+        script = self._texts.find(request.script, request.audience, request.language)
+        warning = self._decide(request, script, lane, by)
+        await self._texts.may_send(script)
+        ready = await prepare(
+            warning,
+            key_hash_of(request),
+            self._engine.channels,
+            self._texts.renderer(script, request.language, request.audience, request.values, lane),
+            self._store,
+            self._building.ids,
+            self._building.caps,
+            self._engine.lease_for,
+        )
+        accepted = await self._commit(warning, script, ready)
+        try:
+            found = await self.read(str(accepted.warning))
+        except (FzalertError, RuntimeError) as error:
+            # It is on disk and on its way: that its fate cannot be read now changes nothing.
+            log.warning("warning.not_read", warning=accepted.warning, error=type(error).__name__)
+            found = None
+        if found is not None:
+            return found
+        return accepted_view(WarningId(accepted.warning), warning, ready.acceptance.messages)
+
+    def _decide(self, request: WarnRequest, script: Script, lane: Lane, by: Actor) -> Warning:
+        targets = tuple(dict.fromkeys(parse_target(text) for text in request.to))
+        personal = any(target.is_personal for target in targets)
+        now = self._clock.millis()
+        not_before, not_after = window_of(
+            self._limits, lane, request.expires_in, now, personal=personal
+        )
+        return Warning(
+            WarningId(self._building.ids.one()),
+            script.key,
+            request.language,
+            targets,
+            request.values,
+            lane,
+            not_before,
+            not_after,
+            request.key,
+            by.id,
+            self._drill,
+        )
+
+    async def _commit(self, warning: Warning, script: Script, ready: Prepared) -> Accepted:
+        entry = EvidenceEntry(
+            "store",
+            warning.by,
+            "warning.accept",
+            {
+                "warning": str(warning.id),
+                "script": script.key,
+                "digest": script.digest,
+                "lane": str(warning.lane),
+                "targets": len(warning.targets),
+                "drill": warning.drill,
+            },
+        )
+        committed = await self._store.commit(
+            ChangeSet(accepts=(ready.acceptance,), evidence=(entry,))
+        )
+        # A caller that is cancelled up to here leaves claimed parts; their slot looks for them.
+        (accepted,) = committed.accepted
+        self._engine.hand_over(accepted.claimed)
+        self._engine.poke(ready.channels)
+        self._engine.note_change()
+        return accepted
+
+    # -- reading ---------------------------------------------------------------------------
+
+    async def read(self, id: str, wait: float = 0) -> WarningView | None:
+        """One warning, after waiting until its fate is final or the time is over."""
+        number = id_of(id)
+        seconds = min(wait, LONGEST_WAIT) if wait > 0 else 0.0
+        deadline = self._clock.monotonic() + seconds
+        while True:
+            seen = self._engine.changes
+            row = await self._store.warning(number) if number else None
+            if row is None:
+                return None
+            outcomes = await self._store.outcomes(row.id)
+            left = deadline - self._clock.monotonic()
+            if left <= 0 or all(outcome.state in FINAL_STATES for outcome in outcomes):
+                return warning_view(row, outcomes)
+            await self._engine.changed(seen, left)
+
+    async def recent(self, limit: int, after: str = "") -> list[WarningView]:
+        """Warnings, the newest first, each with its first targets."""
+        before = id_of(after) or None
+        rows = await self._store.warnings(max(0, min(limit, LONGEST_PAGE)), before)
+        return [
+            warning_view(row, await self._store.outcomes(row.id, most=SHOWN_TARGETS))
+            for row in rows
+        ]
+
+    # -- taking back -----------------------------------------------------------------------
+
+    async def withdraw(self, id: str, by: Actor) -> None:
+        """Take a warning back where it still waits or is still shown.
+
+        Raises:
+            InputError: No such warning, or it is a campaign's.
+            AccessDenied: The actor may not.
+        """
+        require(by, *MAY_WARN, drill=self._drill)
+        row = await self._store.warning(id_of(id))
+        if row is None:
+            raise InputError("There is no such warning.", field="id")
+        if await self._in_campaign(row.id):
+            raise InputError(
+                "This is the warning of a campaign.", hint="Cancel the campaign.", field="id"
+            )
+        outcomes = await self._store.outcomes(row.id)
+        entry = EvidenceEntry("store", by.id, "warning.withdraw", {"warning": str(row.id)})
+        await self._store.commit(
+            ChangeSet(withdraw=tuple(o.message for o in outcomes), evidence=(entry,))
+        )
+        for channel in sorted({outcome.channel for outcome in outcomes}):
+            await self._withdraw_from(channel, [o for o in outcomes if o.channel == channel])
+        self._engine.note_change()
+
+    async def _withdraw_from(self, channel: str, outcomes: list[Outcome]) -> None:
+        parts = [
+            (channel, outcome.message, part)
+            for outcome in outcomes
+            for part in range(outcome.parts)
+        ]
+        try:
+            await self._withdrawing.ask(channel, lambda: self._engine.withdraw(parts))
+        except ChannelUnavailable as error:
+            log.warning("channel.withdraw_failed", channel=channel, why=str(error.args[0]))
