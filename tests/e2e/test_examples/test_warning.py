@@ -123,6 +123,7 @@ async def test_the_full_configuration_passes_the_check(bare: Branch) -> None:
     text = (bare.repository / "examples" / "fzalert.toml").read_text(encoding="utf-8")
     bare.config.write_text(text, encoding="utf-8")
     bare.write_secret("lobby.token", "made-up-screen-token")
+    bare.write_secret("hook.secret", "made-up-hook-secret")
     checked = await bare.fzalert("check")
     assert checked.code == 0, checked
     assert "▲" not in checked.out
