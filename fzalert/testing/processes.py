@@ -185,7 +185,9 @@ class Site:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FZ")}
         kept["FZALERT_CONFIG"] = str(self.config)
         if self._sources:
-            kept["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in self._sources)
+            folders = [str(folder) for folder in self._sources]
+            outside = kept.get("PYTHONPATH", "")
+            kept["PYTHONPATH"] = os.pathsep.join([*folders, *([outside] if outside else [])])
         return {**kept, **(more or {})}
 
     @asynccontextmanager

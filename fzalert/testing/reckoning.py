@@ -71,8 +71,8 @@ def reckon(
         fate = fates.get(number, "missing")
         if (number, part) not in taken and fate not in _NOT_SENT:
             found.lost += 1
-        if fate == "delivered" and (number, part) not in accepted:
-            found.wrong.append(f"{number[-4:]} is delivered to us and was not accepted there")
+        if fate == "delivered" and (number, part) not in taken:
+            found.wrong.append(f"{number[-4:]} is delivered to us and was not received there")
         if fate == "failed" and (number, part) in accepted:
             found.wrong.append(f"{number[-4:]} has failed for us and was accepted there")
         if fate == "missing":

@@ -41,6 +41,10 @@ class TextSite(Site):
         records: Reads the gateway's log.
         seed: Of everything that the gateway leaves to chance.
         sources: Folders whose packages the daemon takes before the installed ones.
+
+    Attributes:
+        log: The gateway's log of raw frames.
+        port: The gateway's port, once it runs.
     """
 
     ACCOUNT: ClassVar[str] = "901234"
@@ -55,6 +59,7 @@ class TextSite(Site):
     ) -> None:
         super().__init__(folder, sources)
         self.log = folder / "gateway.log"
+        self.port = 0
         self._records = records
         self._seed = seed
 
@@ -63,6 +68,7 @@ class TextSite(Site):
 
         No unanswered urgent part is sent again while a test runs: it waits ten minutes.
         """
+        self.port = port
         file = self.folder / "secret"
         file.write_text(secret + "\n", encoding="utf-8")
         file.chmod(0o600)

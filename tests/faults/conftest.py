@@ -1,14 +1,17 @@
-"""What the fault tests of the whole daemon share: a seed, and a site with one line."""
+"""What the fault tests of the whole daemon share: a seed, a site with one line, the reckoning."""
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from fzalert.testing.textsite import TextSite
-from fzalert_sms.recount import records
+from fzalert.testing.reckoning import Reckoning, reckon
+from fzalert.testing.textsite import BULK, URGENT, TextSite
+from fzalert_sms.recount import Recount, records, recount_with_texts
 
 
 @pytest.fixture
@@ -25,5 +28,41 @@ def chance(seed: int) -> Random:
 
 
 @pytest.fixture
-def site(tmp_path: Path, seed: int) -> TextSite:
-    return TextSite(tmp_path, records, seed)
+def make_site(tmp_path: Path, seed: int) -> Callable[[Sequence[Path]], TextSite]:
+    """Give the function that makes a site whose daemon takes packages from these folders first."""
+
+    def make(sources: Sequence[Path]) -> TextSite:
+        folder = tmp_path / "site"
+        folder.mkdir()
+        return TextSite(folder, records, seed, sources)
+
+    return make
+
+
+@pytest.fixture
+def site(make_site: Callable[[Sequence[Path]], TextSite]) -> TextSite:
+    return make_site(())
+
+
+@pytest.fixture
+def reckoned() -> Callable[
+    [TextSite, Iterable[str], Iterable[str]], Awaitable[tuple[Recount, Reckoning]]
+]:
+    """Give the function that holds a list and the teller's numbers against the gateway's log."""
+
+    async def compare(
+        site: TextSite, listed: Iterable[str], warned: Iterable[str]
+    ) -> tuple[Recount, Reckoning]:
+        log, sightings = recount_with_texts(site.log)
+        wanted = dict.fromkeys(listed, site.parts_of(BULK))
+        wanted |= dict.fromkeys(warned, site.parts_of(URGENT))
+        found = reckon(
+            wanted,
+            Counter((s.text.number, s.text.text) for s in sightings if s.result in (0, None)),
+            {(s.text.number, s.text.text) for s in sightings if s.result == 0},
+            await site.fates(),
+        )
+        sys.stdout.write(f"{found} answered={log.accepted} unanswered={log.unanswered}\n")
+        return log, found
+
+    return compare

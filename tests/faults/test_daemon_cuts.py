@@ -6,18 +6,19 @@ from which the carrier accepts connections.
 
 import asyncio
 import sys
-from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from random import Random
 
 from fzalert.testing.processes import ask_until
-from fzalert.testing.reckoning import reckon
+from fzalert.testing.reckoning import Reckoning
 from fzalert.testing.tap import Tap
 from fzalert.testing.teller import Teller
-from fzalert.testing.textsite import BULK, SECRET, URGENT, TextSite
+from fzalert.testing.textsite import SECRET, URGENT, TextSite
 from fzalert_sms.cmpp.knobs import Knobs
 from fzalert_sms.cmpp.simulator import CmppSimulator
-from fzalert_sms.recount import recount_with_texts
+from fzalert_sms.recount import Recount
 
+Reckoner = Callable[[TextSite, Iterable[str], Iterable[str]], Awaitable[tuple[Recount, Reckoning]]]
 CUTS = 10
 HALF = TextSite.WINDOW // 2
 BACK_WITHIN = 1.0
@@ -73,7 +74,7 @@ async def _first_after(carrier: CmppSimulator, tap: Tap, moment: float) -> float
 
 
 async def test_ten_cuts_lose_nobody_and_the_line_is_back_within_a_second(
-    site: TextSite, seed: int, chance: Random
+    site: TextSite, seed: int, chance: Random, reckoned: Reckoner
 ) -> None:
     loop = asyncio.get_running_loop()
     numbers = [f"138{n:08d}" for n in range(4000)]
@@ -106,16 +107,7 @@ async def test_ten_cuts_lose_nobody_and_the_line_is_back_within_a_second(
                     )
             status = await site.settled(lambda: carrier.unacknowledged == 0)
             assert (await daemon.stop()).code == 0
-    log, sightings = recount_with_texts(site.log)
-    wanted = dict.fromkeys(numbers, site.parts_of(BULK))
-    wanted |= dict.fromkeys(teller.ids, site.parts_of(URGENT))
-    found = reckon(
-        wanted,
-        Counter((s.text.number, s.text.text) for s in sightings if s.result in (0, None)),
-        {(s.text.number, s.text.text) for s in sightings if s.result == 0},
-        await site.fates(),
-    )
-    sys.stdout.write(f"{found} {status.totals!r}\n")
+    log, found = await reckoned(site, numbers, teller.ids)
     assert found.lost == found.twice == found.foreign == found.open == log.duplicates == 0
     assert found.wrong == []
     assert found.unknown <= site.WINDOW * CUTS
