@@ -4,12 +4,12 @@ from fzalert.campaigns.audience import (
     AudienceSummary,
     Recipient,
     Refusal,
-    RowCode,
     read_audience,
     summarise,
 )
 from fzalert.campaigns.feeder import Feeder
 from fzalert.campaigns.model import Campaign, Document, Render, Source, State, Step
+from fzalert.campaigns.numbers import RowCode
 
 __all__ = [
     "AudienceSummary",

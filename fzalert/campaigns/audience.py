@@ -6,38 +6,21 @@ refusal with its number, its column, a code and what to do.
 
 from __future__ import annotations
 
-import enum
-import functools
 import json
-import re
-import tomllib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
+from fzalert.campaigns.columns import KEPT, Columns, is_footer, text_of
+from fzalert.campaigns.numbers import RowCode, read_cell
 from fzalert.campaigns.table import Cell, read_rows
 from fzalert.errors import InputError
-from fzalert.messages import Target, mask_digits, phone
+from fzalert.messages import Target
 
 HEADER_ROWS = 10
-_SPLIT = re.compile(r"[/、;；,，]|或|\s{2,}")
-_SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[eE]\+?\d+")
-_LANDLINE = re.compile(r"0\d{2,3}[- ]?\d{7,8}")
-LARGEST_EXACT = 2**53
-
-
-class RowCode(enum.StrEnum):
-    """Why a row was refused, or what was noted about it; stable, for tables and tests."""
-
-    NO_PHONE = "E01"
-    BAD_NUMBER = "E02"
-    DIGITS_LOST = "E03"
-    DUPLICATE = "W01"
-    LANDLINE = "W02"
-    SPLIT = "W04"
+LONGEST_TAG = 40
+_FILLED_DOWN = frozenset({"town", "village"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +32,14 @@ class Recipient:
         target: The phone.
         tags: Village and group; no name.
         note: A code where something was noted (several numbers in one cell).
+        sheet: Name of the sheet, or empty.
     """
 
     row: int
     target: Target
     tags: Mapping[str, str]
     note: str = ""
+    sheet: str = ""
 
     def tags_text(self) -> str:
         """The tags as the store keeps them."""
@@ -103,26 +88,6 @@ class AudienceSummary:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-@functools.cache
-def _columns() -> dict[str, str]:
-    text = (files("fzalert.campaigns") / "columns.toml").read_text(encoding="utf-8")
-    return {
-        _plain(synonym): name
-        for name, synonyms in tomllib.loads(text)["columns"].items()
-        for synonym in synonyms
-    }
-
-
-@functools.cache
-def _stop_words() -> tuple[str, ...]:
-    text = (files("fzalert.campaigns") / "columns.toml").read_text(encoding="utf-8")
-    return tuple(tomllib.loads(text)["stop_words"])
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()
-
-
 def read_audience(path: Path) -> Iterator[Recipient | Refusal]:
     """Read a list of residents, row by row.
 
@@ -132,137 +97,126 @@ def read_audience(path: Path) -> Iterator[Recipient | Refusal]:
     reader = _Reader(path.name)
     for sheet, number, cells in read_rows(path):
         yield from reader.take(sheet, number, cells)
-    reader.finish()
+    yield from reader.finish()
 
 
 class _Reader:
     def __init__(self, name: str) -> None:
         self._name = name
         self._sheet: str | None = None
-        self._columns: dict[str, int] = {}
-        self._headers: list[str] = []
+        self._columns: Columns | None = None
+        self._first_row = 0
         self._seen_rows = 0
         self._filled: dict[str, str] = {}
-        self._numbers: dict[str, int] = {}
-        self._found_any = False
-        self._ended = False
+        self._numbers: dict[str, tuple[str, int]] = {}
+        self._is_list = False
+        self._without: list[Refusal] = []
 
-    def take(self, sheet: str, number: int, cells: list[Cell]) -> Iterator[Recipient | Refusal]:
+    def take(self, sheet: str, number: int, cells: Sequence[Cell]) -> Iterator[Recipient | Refusal]:
         if sheet != self._sheet:
-            self._sheet, self._columns, self._seen_rows = sheet, {}, 0
-            self._filled, self._ended = {}, False
-        if not any(cells) or self._ended:
+            self._end_sheet()
+            self._sheet, self._columns = sheet, None
+            self._first_row = self._seen_rows = 0
+            self._filled = {}
+        texts = [text_of(cell) for cell in cells]
+        if not any(texts):
             return
-        if not self._columns:
-            self._seen_rows += 1
-            if self._seen_rows <= HEADER_ROWS:
-                self._look_for_header(cells)
-            return
-        texts = [_text(cell) for cell in cells]
-        if any(text.startswith(_stop_words()) for text in texts):
-            self._ended = True
-            return
-        yield from self._row(sheet, number, cells, texts)
+        columns = self._columns
+        if columns is None:
+            self._look_for_header(number, texts)
+        elif columns.is_repeated(texts):
+            self._columns = Columns(texts, columns)
+        elif is_footer(texts):
+            reason = "合计、填表人等，不是名单 / a sum or a signature, not a person"
+            yield Refusal(sheet, number, "", RowCode.FOOTER, reason)
+        else:
+            yield from self._row(sheet, number, texts, columns)
 
-    def _look_for_header(self, cells: Sequence[Cell]) -> None:
-        found: dict[str, int] = {}
-        for index, cell in enumerate(cells):
-            if isinstance(cell, str) and (name := _columns().get(_plain(cell))):
-                found.setdefault(name, index)
-        if "phone" in found:
-            self._columns, self._found_any = found, True
-            self._headers = [_text(cell) for cell in cells]
+    def _look_for_header(self, number: int, texts: Sequence[str]) -> None:
+        self._first_row = self._first_row or number
+        self._seen_rows += 1
+        found = Columns(texts)
+        if self._seen_rows <= HEADER_ROWS and found.is_list:
+            self._columns, self._is_list = found, True
+
+    def _end_sheet(self) -> None:
+        if self._seen_rows and self._columns is None:
+            reason = (
+                f"工作表前 {HEADER_ROWS} 行没有电话号码列，整表未导入"
+                " / the sheet has no column of phone numbers: none of it was imported"
+            )
+            self._without.append(
+                Refusal(self._sheet or "", self._first_row, "", RowCode.NO_COLUMN, reason)
+            )
 
     def _row(
-        self, sheet: str, number: int, cells: Sequence[Cell], texts: Sequence[str]
+        self, sheet: str, number: int, texts: Sequence[str], columns: Columns
     ) -> Iterator[Recipient | Refusal]:
-        tags = self._tags(texts)
-        at = self._columns["phone"]
-        column = self._headers[at]
-        cell = cells[at] if at < len(cells) else None
+        """A row's first column that has a good number decides; what was bad before it is told."""
+        tags = self._tags(texts, columns)
+        is_empty = True
+        for at in columns.phones:
+            text = texts[at] if at < len(texts) else ""
+            if not text:
+                continue
+            is_empty = is_good = False
+            for found, note in read_cell(text):
+                if isinstance(found, Target):
+                    is_good = True
+                    yield self._once(sheet, number, columns.header(at), found, tags, note)
+                else:
+                    yield Refusal(sheet, number, columns.header(at), *found)
+            if is_good:
+                return
+        if is_empty:
+            column = columns.header(columns.phones[0])
+            reason = "没有电话号码 / the row has no phone number"
+            yield Refusal(sheet, number, column, RowCode.NO_PHONE, reason)
 
-        def refuse(code: RowCode, reason: str) -> Refusal:
-            return Refusal(sheet, number, column, code, reason)
+    def _once(
+        self,
+        sheet: str,
+        number: int,
+        column: str,
+        target: Target,
+        tags: Mapping[str, str],
+        note: str,
+    ) -> Recipient | Refusal:
+        earlier = self._numbers.get(target.address)
+        if earlier is None:
+            self._numbers[target.address] = sheet, number
+            return Recipient(number, target, tags, str(note), sheet)
+        where = f"第 {earlier[1]} 行"
+        if earlier[0] != sheet:
+            where = f"表 {earlier[0][:40]} {where}"
+        reason = f"{target.masked()} 与{where}重复 / stands in row {earlier[1]} already"
+        return Refusal(sheet, number, column, RowCode.DUPLICATE, reason)
 
-        if cell is None or not _text(cell):
-            yield refuse(RowCode.NO_PHONE, "没有电话号码 / the row has no phone number")
-            return
-        for text, note in _numbers(cell):
-            if isinstance(note, RowCode) and note is RowCode.DIGITS_LOST:
-                yield refuse(
-                    note,
-                    f"{text} 是科学计数法，号码丢了位数，请把这一列设为文本后重填"
-                    " / scientific notation: digits are lost; format the column as text",
-                )
-                continue
-            if _LANDLINE.fullmatch(text):
-                yield refuse(
-                    RowCode.LANDLINE,
-                    f"{mask_digits(text)} 是固定电话，收不到短信"
-                    " / a landline takes no SMS: call, or visit",
-                )
-                continue
-            try:
-                target = phone(text)
-            except InputError as error:
-                yield refuse(
-                    RowCode.BAD_NUMBER, f"不是有效的手机号 / {error.args[0]} {error.hint}".strip()
-                )
-                continue
-            earlier = self._numbers.setdefault(target.address, number)
-            if earlier != number:
-                yield refuse(
-                    RowCode.DUPLICATE,
-                    f"{target.masked()} 与第 {earlier} 行重复 / stands in row {earlier} already",
-                )
-                continue
-            yield Recipient(number, target, tags, str(note))
-
-    def _tags(self, texts: Sequence[str]) -> dict[str, str]:
+    def _tags(self, texts: Sequence[str], columns: Columns) -> dict[str, str]:
         """Village and group; a merged cell's value holds for the rows below it."""
         tags: dict[str, str] = {}
-        for name in ("town", "village", "group", "class", "tags"):
-            index = self._columns.get(name)
+        for name in KEPT:
+            index = columns.others.get(name)
             if index is None:
                 continue
-            value = texts[index] if index < len(texts) else ""
+            value = texts[index][:LONGEST_TAG] if index < len(texts) else ""
+            if name in _FILLED_DOWN:
+                value = self._filled[name] = value or self._filled.get(name, "")
             if value:
-                self._filled[name] = value
-            elif name in {"town", "village"}:
-                value = self._filled.get(name, "")
-            if value:
-                tags[name] = value[:40]
+                tags[name] = value
         return tags
 
-    def finish(self) -> None:
-        if not self._found_any:
+    def finish(self) -> Iterator[Refusal]:
+        self._end_sheet()
+        if self._sheet is None:
+            raise InputError(f"{self._name} is empty.", field="file")
+        if not self._is_list:
             raise InputError(
                 f"{self._name} has no column of phone numbers in its first {HEADER_ROWS} rows.",
                 hint="Give the column a header such as 手机号, 联系电话 or phone.",
                 field="file",
             )
-
-
-def _text(cell: Cell) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, float):
-        if cell.is_integer() and abs(cell) < LARGEST_EXACT:
-            return str(int(cell))
-        return repr(cell)
-    return unicodedata.normalize("NFKC", cell).strip().lstrip("'")
-
-
-def _numbers(cell: Cell) -> Iterator[tuple[str, str]]:
-    """Split a cell into numbers; a phone column of floats is read exactly."""
-    text = _text(cell)
-    if _SCIENTIFIC.fullmatch(text):
-        yield text, RowCode.DIGITS_LOST
-        return
-    pieces = [piece.strip() for piece in _SPLIT.split(text) if piece.strip()]
-    note = RowCode.SPLIT if len(pieces) > 1 else ""
-    for piece in pieces or [text]:
-        yield piece, note
+        yield from self._without
 
 
 def summarise(path: Path) -> tuple[list[Recipient], AudienceSummary]:
@@ -271,20 +225,19 @@ def summarise(path: Path) -> tuple[list[Recipient], AudienceSummary]:
     recipients: list[Recipient] = []
     rows: set[tuple[str, int]] = set()
     for item in read_audience(path):
+        rows.add((item.sheet, item.row))
         if isinstance(item, Recipient):
-            rows.add(("", item.row))
             recipients.append(item)
-            summary.recipients += 1
             summary.villages[item.tags.get("village", "")] += 1
             if item.note:
                 summary.by_code[item.note] += 1
         else:
-            rows.add(("", item.row))
             summary.by_code[item.code] += 1
             summary.refusals.append(item)
             if item.code is RowCode.DUPLICATE:
                 summary.duplicates += 1
             else:
                 summary.refused += 1
+    summary.recipients = len(recipients)
     summary.rows = len(rows)
     return recipients, summary

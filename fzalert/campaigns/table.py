@@ -1,8 +1,7 @@
 """Rows of a table as a village hands it in: XLSX, or CSV and tab-separated text in any charset.
 
 Text is decoded by rule, never by guess: byte order mark, else strict UTF-8, else strict GB18030.
-A guesser called short GBK files Korean. An XLSX file passes a gate before any parser sees it: a
-workbook of 300 kB can unpack to gigabytes.
+A guesser called short GBK files Korean.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +17,14 @@ from fzalert.errors import InputError
 Cell = str | float | None
 
 MOST_BYTES = 64 * 1024 * 1024
-MOST_UNPACKED = 200 * 1024 * 1024
-MOST_RATIO = 100
-MOST_MEMBERS = 1000
+SAMPLE = 4096
+PROVEN = 12
+"""So many bytes of valid UTF-8 beside ASCII are no GBK by chance."""
+_DELIMITERS = (",", "\t", ";", "，")
 _BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig", "UTF-8"),
+    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
 
 
@@ -35,39 +34,59 @@ def read_rows(path: Path) -> Iterator[tuple[str, int, list[Cell]]]:
     Raises:
         InputError: Not a table that can be read; the text says what to do with the file.
     """
+    suffix = path.suffix.lower()
+    try:
+        _look_at(path)
+        if suffix in {".xlsx", ".xlsm"}:
+            from fzalert.campaigns.workbook import read_workbook
+
+            yield from read_workbook(path)
+        elif suffix in {".csv", ".txt", ".tsv"}:
+            yield from _read_text(path)
+        else:
+            raise InputError(
+                f"{path.name}: {suffix[:20] or 'no suffix'} is no table that can be imported.",
+                hint="Save it as .xlsx or .csv; Word, PDF and photographs must be typed in.",
+                field="file",
+            )
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        why = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise InputError(
+            f"{path.name} cannot be read ({why}).",
+            hint="Name a file that this account may read.",
+            field="file",
+        ) from error
+
+
+def _look_at(path: Path) -> None:
     if not path.is_file():
-        raise InputError(f"There is no file {path.name}.", field="file")
+        raise InputError(
+            f"There is no file {path.name}.", hint="Give the path of the list.", field="file"
+        )
     if path.stat().st_size > MOST_BYTES:
         raise InputError(
             f"{path.name} is larger than 64 MiB.", hint="Split it by village.", field="file"
         )
-    suffix = path.suffix.lower()
-    if suffix in {".xlsx", ".xlsm"}:
-        yield from _xlsx(path)
-    elif suffix in {".csv", ".txt", ".tsv"}:
-        yield from _text(path)
-    else:
-        raise InputError(
-            f"{path.name}: {suffix or 'no suffix'} is no table that can be imported.",
-            hint="Save it as .xlsx or .csv; Word, PDF and photographs must be typed in.",
-            field="file",
-        )
 
 
-def _text(path: Path) -> Iterator[tuple[str, int, list[Cell]]]:
+def _read_text(path: Path) -> Iterator[tuple[str, int, list[Cell]]]:
     text = decode(path.read_bytes(), path.name)
-    first = text[:4096]
-    tabs, commas = first.count("\t"), max(first.count(","), first.count("，"))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if tabs > commas else ",")
+    first = text[:SAMPLE]
+    delimiter = max(_DELIMITERS, key=first.count)
+    # Strict: a lone quotation mark would make one cell of all the rows below it.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    number = 0
     try:
-        for cells in reader:
-            yield "", reader.line_num, list(cells)
+        for number, cells in enumerate(reader, start=1):
+            yield "", number, list(cells)
     except csv.Error as error:
         raise InputError(
-            f"{path.name}, line {reader.line_num}: {error}.",
-            hint="Save it again as CSV from the spreadsheet.",
+            f"{path.name}, row {number + 1}: {error}.",
+            hint="Look at the quotation marks there, or save it as .xlsx.",
             field="file",
-            row=reader.line_num,
+            row=number + 1,
         ) from None
 
 
@@ -77,75 +96,47 @@ def decode(data: bytes, name: str) -> str:
     Raises:
         InputError: Neither UTF-8 nor GB18030; `row` is the first line that is not.
     """
-    for mark, charset in _BOMS:
+    for mark, charset, spoken in _BOMS:
         if data.startswith(mark):
-            return _strict(data, charset, name)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return _strict(data, "gb18030", name)
-
-
-def _strict(data: bytes, charset: str, name: str) -> str:
-    try:
-        return data.decode(charset)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+            try:
+                return data.decode(charset)
+            except UnicodeDecodeError as error:
+                raise _undecodable(data, error, name, spoken) from None
+    if data.startswith(b"PK\x03\x04"):
         raise InputError(
-            f"{name}, line {line}: these bytes are neither UTF-8 nor GBK text.",
+            f"{name} is a workbook, no text.", hint="Name it .xlsx and import it.", field="file"
+        )
+    text = _without_mark(data, name)
+    if "\0" in text[:SAMPLE]:
+        raise InputError(
+            f"{name} is no text in UTF-8 or GBK.",
             hint="Open it in the program that made it and save it as UTF-8 or XLSX.",
             field="file",
-            row=line,
-        ) from None
-
-
-def _xlsx(path: Path) -> Iterator[tuple[str, int, list[Cell]]]:
-    _gate(path)
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    try:
-        workbook = CalamineWorkbook.from_path(str(path))
-        for name in workbook.sheet_names:
-            sheet = workbook.get_sheet_by_name(name)
-            start = sheet.start[0] if sheet.start else 0
-            for number, cells in enumerate(sheet.iter_rows(), start=start + 1):
-                yield name, number, [_cell(value) for value in cells]
-    except CalamineError as error:
-        raise InputError(
-            f"{path.name} is no workbook that can be read: {error}.",
-            hint="Open it and save it again as .xlsx.",
-            field="file",
-        ) from None
-
-
-def _cell(value: object) -> Cell:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, int | float):
-        return float(value)
-    return str(value)
-
-
-def _gate(path: Path) -> None:
-    """Look at the archive's directory before unpacking anything."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError):
-        raise InputError(
-            f"{path.name} is no .xlsx workbook.",
-            hint="Open it in the spreadsheet and save it as .xlsx, or as .csv.",
-            field="file",
-        ) from None
-    unpacked = sum(member.file_size for member in members)
-    crowded = len(members) > MOST_MEMBERS
-    bomb = any(member.file_size > MOST_RATIO * max(1, member.compress_size) for member in members)
-    if unpacked > MOST_UNPACKED or crowded or (bomb and unpacked > 1_000_000):
-        raise InputError(
-            f"{path.name} unpacks to {unpacked // 1_000_000} MB from"
-            f" {path.stat().st_size // 1000} kB; no list of residents does.",
-            hint="Copy the list into a new workbook.",
-            field="file",
         )
+    return text
+
+
+def _without_mark(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        as_utf8 = error
+    begun = data[: as_utf8.start]
+    if len(begun) - len(begun.decode("ascii", "ignore")) >= PROVEN:
+        raise _undecodable(data, as_utf8, name, "UTF-8")
+    try:
+        return data.decode("gb18030")
+    except UnicodeDecodeError as error:
+        # The charset that holds longer is the file's own; its first bad line is to be mended.
+        further = error if error.start > as_utf8.start else as_utf8
+        raise _undecodable(data, further, name, "UTF-8 or GBK") from None
+
+
+def _undecodable(data: bytes, error: UnicodeDecodeError, name: str, charset: str) -> InputError:
+    line = data[: error.start].decode(error.encoding, "ignore").count("\n") + 1
+    return InputError(
+        f"{name}, line {line}: these bytes are no {charset} text.",
+        hint="Open it in the program that made it and save it as UTF-8 or XLSX.",
+        field="file",
+        row=line,
+    )
