@@ -10,12 +10,9 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from fzalert.messages import Proof
 from fzalert.store.port import EvidenceEntry, Lease, PartState, Vault
 from fzalert.store.sqlite.changes import append_evidence
-from fzalert.store.sqlite.rows import FeedTuple, Moves, count, write_feed
-
-_AT_ONCE = 200
+from fzalert.store.sqlite.rows import FeedTuple, Moves, count, padded, write_feed
 
 
 class Part(NamedTuple):
@@ -65,10 +62,9 @@ class Books:
         id_: int,
         part: int,
         word: str,
-        *,
-        channel: int | None = None,
         code: str = "",
-        proof: int = Proof.NONE,
+        proof: int = 0,
+        channel: int | None = None,
         duration: int = 0,
         payload: bytes | None = None,
     ) -> None:
@@ -81,17 +77,14 @@ class Books:
     def parts(self, keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Part]:
         """What the flight table says of parts; one statement for a batch."""
         found: dict[tuple[int, int], Part] = {}
-        wanted = list(keys)
-        for start in range(0, len(wanted), _AT_ONCE):
-            chunk = wanted[start : start + _AT_ONCE]
+        for values, marks in padded(list(keys), 2):
             sql = (
-                f"WITH k(id, part) AS (VALUES {','.join(['(?,?)'] * len(chunk))})"  # noqa: S608  question marks only
+                f"WITH k(id, part) AS (VALUES {marks})"  # noqa: S608  question marks only
                 " SELECT f.id, f.part, f.lane, f.state, f.channel, f.slot, f.flags"
                 " FROM k CROSS JOIN flight f ON f.id = k.id AND f.part = k.part"
             )
-            flat = [value for key in chunk for value in key]
-            for id_, part, *rest in self.db.execute(sql, flat):
-                found[id_, part] = Part(*rest)
+            for row in self.db.execute(sql, values):
+                found[row[:2]] = Part._make(row[2:])
         return found
 
     def close(self) -> None:
@@ -100,9 +93,11 @@ class Books:
         if not self._feed:
             return
         write_feed(self.db, self._feed)
-        digest = hashlib.sha256()
-        for kind, id_, part, channel, word, code, proof, *_ in self._feed:
-            digest.update(f"{kind}|{id_}|{part}|{channel}|{word}|{code}|{int(proof)}\n".encode())
+        lines = "\n".join(
+            f"{kind}|{id_}|{part}|{channel}|{word}|{code}|{proof}"
+            for kind, id_, part, channel, word, code, proof, *_ in self._feed
+        )
+        digest = hashlib.sha256(lines.encode())
         append_evidence(
             self.db,
             EvidenceEntry(

@@ -218,7 +218,7 @@ def _insert_messages(
             )
         )
         if new.refused:
-            state = PartState.SUPPRESSED
+            state = int(PartState.SUPPRESSED)
             flights += [
                 (new.id, part, channel, 0, 0, lane, now, state, "suppressed", new.refused, now)
                 for part in range(new.parts)
@@ -228,7 +228,7 @@ def _insert_messages(
                 for part in range(new.parts)
             ]
         elif new.claim is not None:
-            state = PartState.CLAIMED
+            state = int(PartState.CLAIMED)
             lease = new.claim
             flights += [
                 (new.id, part, channel, lease.slot, lease.epoch, lane, now, state, "", "", now)
@@ -236,7 +236,7 @@ def _insert_messages(
             ]
             claimed += _handed_over(new, item.bodies[new.body], warning.lane, warning.not_after)
         else:
-            state = PartState.QUEUED
+            state = int(PartState.QUEUED)
             queued += [(channel, lane, new.due_at, new.id, part, 1) for part in range(new.parts)]
         moves[channel, lane, state] += new.parts
         if not new.refused:

@@ -20,6 +20,8 @@ from fzalert.store.sqlite.rows import (
     rendition_of,
 )
 
+CLAIMED = int(PartState.CLAIMED)
+FLAGS = {int(flag): flag for flag in (Flag.NONE, Flag.RESENT)}
 _TOO_LATE = "its window ended before it could be sent"
 _UNREADABLE = "it was altered in the store, or its key is gone; it cannot be sent"
 
@@ -86,7 +88,7 @@ def open_parts(db: sqlite3.Connection, vault: Vault, lease: Lease) -> list[OpenP
             moves[lease.channel_id, lane, PartState.CLAIMED] -= 1
             moves[lease.channel_id, lane, PartState.FAILED] += 1
             continue
-        found.append(OpenPart(submission, Flag(flags)))
+        found.append(OpenPart(submission, FLAGS[flags]))
     count(db, moves)
     return found
 
@@ -137,7 +139,7 @@ def _claim_lane(
                 attempt,
                 flags,
                 now,
-                PartState.CLAIMED,
+                CLAIMED,
                 now,
                 wire_key,
             )
@@ -145,7 +147,7 @@ def _claim_lane(
         submission = Submission(
             id_, part, lane, target, rendition, not_after, attempt, wire_key or b""
         )
-        claimed.append(Claimed(submission, lease.channel, lease.slot, Flag(flags)))
+        claimed.append(Claimed(submission, lease.channel, lease.slot, FLAGS[flags]))
     db.executemany(
         "DELETE FROM queue WHERE channel = ? AND lane = ? AND due_at = ? AND id = ? AND part = ?",
         [(books.channel, code, row[0], row[1], row[2]) for row in rows],
@@ -171,7 +173,7 @@ def _rendition(books: Books, renditions: dict[int, Rendition], body: int) -> Ren
 
 def _count_claims(books: Books, lane: int, claimed: Sequence[Claimed]) -> None:
     """A part that is resent was unknown until now; every other one was queued."""
-    resent = [c for c in claimed if c.flags & Flag.RESENT]
+    resent = [c for c in claimed if c.flags is not Flag.NONE]
     known = books.parts((c.submission.id, c.submission.part) for c in resent)
     books.moves[books.channel, lane, PartState.QUEUED] -= len(claimed) - len(known)
     for part in known.values():

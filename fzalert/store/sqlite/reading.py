@@ -193,12 +193,20 @@ def evidence(db: sqlite3.Connection, chain: str) -> list[EvidenceRow]:
 
 def chains(db: sqlite3.Connection) -> list[tuple[str, int, bytes]]:
     """Read name, length and head of every chain."""
-    return [
-        (name, length, head)
-        for name, length, head in db.execute(
-            "SELECT chain, max(seq) + 1, h FROM evidence GROUP BY chain ORDER BY chain"
-        )
-    ]
+    # One look-up a chain: a grouping would read every record.
+    found: list[tuple[str, int, bytes]] = []
+    name = ""
+    while True:
+        row = db.execute(
+            "SELECT chain FROM evidence WHERE chain > ? ORDER BY chain LIMIT 1", (name,)
+        ).fetchone()
+        if row is None:
+            return found
+        name = row[0]
+        seq, head = db.execute(
+            "SELECT seq, h FROM evidence WHERE chain = ? ORDER BY seq DESC LIMIT 1", (name,)
+        ).fetchone()
+        found.append((name, seq + 1, head))
 
 
 def suppressed(

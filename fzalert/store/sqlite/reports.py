@@ -10,70 +10,119 @@ import hashlib
 from collections.abc import Sequence
 
 from fzalert.messages import Answer, DeliveryReport, Uplink
-from fzalert.store.port import PartState
 from fzalert.store.sqlite.books import Books
 from fzalert.store.sqlite.changes import suppress
-from fzalert.store.sqlite.rows import RANK, REPORT_STATE, cancel_resend, index_of
+from fzalert.store.sqlite.fates import Fates, Key
+from fzalert.store.sqlite.lost import Lost
+from fzalert.store.sqlite.rows import RANK, index_of
 
 ORPHANS_KEPT_MS = 7 * 86_400_000
 _PURGED_AT_ONCE = 100
-_SHOWN = RANK["shown"]
+_HASHED_ABOVE = 32
 
 
-def write_inbound(books: Books, entry: DeliveryReport | Uplink | Answer) -> None:
-    """Write one row that an adapter brought."""
-    if isinstance(entry, DeliveryReport):
-        _match(books, entry)
-    elif isinstance(entry, Uplink):
-        if entry.is_opt_out:
-            suppress(books.db, index_of(books.vault, entry.source), "opted out", books.now)
-        sealed = books.vault.encrypt(
-            "feed.payload", "uplink", f"{entry.source.address}\n{entry.text}".encode()
-        )
-        word = "opt-out" if entry.is_opt_out else "uplink"
-        books.tell("uplink", 0, 0, word, payload=sealed)
-    else:
-        books.tell("answer", entry.id, entry.part, "answer", payload=entry.payload)
+def write_inbound(books: Books, entries: Sequence[DeliveryReport | Uplink | Answer]) -> None:
+    """Write what an adapter brought."""
+    reports = [entry for entry in entries if isinstance(entry, DeliveryReport)]
+    fates = Fates(books)
+    fates.load((report.id, report.part) for report in reports if report.id)
+    fates.load_by_carrier([r.carrier_id for r in reports if r.carrier_id and not r.id])
+    lost = Lost(books)
+    for entry in entries:
+        if isinstance(entry, DeliveryReport):
+            key = _key_of(fates, entry) or _lost_one(books, fates, lost, entry)
+            if key is None:
+                _keep_orphan(books, entry)
+                continue
+            fates.apply(
+                key,
+                str(entry.kind),
+                entry.code,
+                int(entry.proof),
+                entry.duration_ms,
+                entry.detail,
+            )
+        elif isinstance(entry, Uplink):
+            _uplink(books, entry)
+        else:
+            books.tell("answer", entry.id, entry.part, "answer", payload=entry.payload)
+    fates.write()
 
 
 def match_orphans(books: Books, sent: Sequence[tuple[bytes, int, int]]) -> None:
     """Apply the reports that came before the responses that are written now."""
     if books.db.execute("SELECT 1 FROM orphan LIMIT 1").fetchone() is None:
         return
-    for carrier_id, id_, part in sent:
+    fates = Fates(books)
+    for carrier_id, *key in sent:
         # Carriers recycle their ids: where the report names an addressee, it must be ours.
         early = books.db.execute(
             "DELETE FROM orphan WHERE channel = ? AND carrier_id = ? AND target_index IN"
             " (x'', (SELECT target_index FROM message WHERE id = ?))"
             " RETURNING word, code, proof, duration",
-            (books.channel, carrier_id, id_),
+            (books.channel, carrier_id, key[0]),
         ).fetchall()
+        if early:
+            fates.load([(key[0], key[1])])
         for word, code, proof, duration in sorted(early, key=lambda row: RANK[row[0]]):
-            _apply(books, id_, part, word, code, proof, duration, "")
+            fates.apply((key[0], key[1]), word, code, proof, duration, "")
+    fates.write()
 
 
-def _match(books: Books, report: DeliveryReport) -> None:
-    if report.id:
-        key: tuple[int, int] | None = (report.id, report.part)
-    else:
-        key = _by_carrier_id(books, report.carrier_id)
-        if key is None and len(report.carrier_id) > 32:
-            # After a crash a long id may stand here as its hash, from the flight recorder.
-            key = _by_carrier_id(books, hashlib.sha256(report.carrier_id).digest())
-    if key is None:
-        _keep_orphan(books, report)
+def match_lost(books: Books, unknown: Sequence[Key]) -> None:
+    """Apply the reports that came before their parts were given up as unknown."""
+    if books.db.execute("SELECT 1 FROM orphan LIMIT 1").fetchone() is None:
         return
-    _apply(books, *key, report.kind, report.code, report.proof, report.duration_ms, report.detail)
+    fates, lost = Fates(books), Lost(books)
+    for key in unknown:
+        orphans = books.db.execute(
+            "SELECT o.id, o.carrier_id, o.target_index, o.word, o.code, o.proof, o.duration,"
+            " o.received FROM orphan o JOIN message m ON m.target_index = o.target_index"
+            " WHERE m.id = ? AND o.channel = ?",
+            (key[0], books.channel),
+        ).fetchall()
+        ours = [row for row in orphans if lost.only(row[2], since=row[7]) == key]
+        if len({row[1] for row in ours}) != 1:
+            continue
+        lost.adopt(key, ours[0][1])
+        fates.load([key])
+        for row in sorted(ours, key=lambda row: RANK[row[3]]):
+            books.db.execute("DELETE FROM orphan WHERE id = ?", row[:1])
+            fates.apply(key, row[3], row[4], row[5], row[6], "")
+    fates.write()
 
 
-def _by_carrier_id(books: Books, carrier_id: bytes) -> tuple[int, int] | None:
-    # Carriers recycle their ids: the newest part with this one is meant.
-    row: tuple[int, int] | None = books.db.execute(
-        "SELECT id, part FROM flight WHERE channel = ? AND carrier_id = ?"
-        " ORDER BY claimed_at DESC, id DESC LIMIT 1",
-        (books.channel, carrier_id),
-    ).fetchone()
-    return row
+def _lost_one(books: Books, fates: Fates, lost: Lost, report: DeliveryReport) -> Key | None:
+    """The unknown part that a report without a known id must mean."""
+    if report.target is None or not report.carrier_id:
+        return None
+    key = lost.only(index_of(books.vault, report.target))
+    if key is not None:
+        lost.adopt(key, report.carrier_id)
+        fates.load_by_carrier([report.carrier_id])
+    return key
+
+
+def _key_of(fates: Fates, report: DeliveryReport) -> Key | None:
+    if report.id:
+        return report.id, report.part
+    key = fates.key_of(report.carrier_id)
+    if key is None and len(report.carrier_id) > _HASHED_ABOVE:
+        # After a crash a long id may stand here as its hash, from the flight recorder.
+        digest = hashlib.sha256(report.carrier_id).digest()
+        fates.load_by_carrier([digest])
+        key = fates.key_of(digest)
+    return key
+
+
+def _uplink(books: Books, uplink: Uplink) -> None:
+    if uplink.is_opt_out:
+        suppress(books.db, index_of(books.vault, uplink.source), "opted out", books.now)
+    sealed = books.vault.encrypt(
+        "feed.payload", "uplink", f"{uplink.source.address}\n{uplink.text}".encode()
+    )
+    word = "opt-out" if uplink.is_opt_out else "uplink"
+    books.tell("uplink", 0, 0, word, payload=sealed)
 
 
 def _keep_orphan(books: Books, report: DeliveryReport) -> None:
@@ -90,105 +139,12 @@ def _keep_orphan(books: Books, report: DeliveryReport) -> None:
             books.channel,
             report.carrier_id,
             index_of(books.vault, target) if target else b"",
-            report.kind,
+            str(report.kind),
             report.code,
-            report.proof,
+            int(report.proof),
             report.at,
             report.duration_ms,
             books.now,
         ),
     )
     books.orphans += 1
-
-
-def _apply(
-    books: Books,
-    id_: int,
-    part: int,
-    word: str,
-    code: str,
-    proof: int,
-    duration: int,
-    detail: str,
-) -> None:
-    new = REPORT_STATE[word]
-    row = _flight(books, id_, part)
-    if row is None and new is PartState.DELIVERED:
-        # It was about to be submitted again, and has arrived already.
-        row = _flight(books, id_, part) if _out_of_queue(books, id_, part) else None
-    if row is None:
-        return
-    lane, state, rank, had_proof, resend_due, channel, stays = row
-    further = RANK[word] > rank
-    if not further and (proof <= had_proof or new is not PartState.DELIVERED):
-        return  # a duplicate, or a word that does not go further
-    if not further:
-        new = PartState(state)  # the word stays, and is better proved
-    elif state == PartState.DELIVERED and rank >= _SHOWN:
-        new = PartState.DELIVERED  # what a person may have seen is never unseen
-    books.db.execute(
-        "UPDATE flight SET state = ?, word = ?, rank = max(rank, ?), code = ?, detail = ?,"
-        " proof = ?, changed_at = ?, duration = max(duration, ?), resend_due = NULL"
-        " WHERE id = ? AND part = ?",
-        (
-            new,
-            word if further else stays,
-            RANK[word],
-            code,
-            detail,
-            max(proof, had_proof),
-            books.now,
-            duration,
-            id_,
-            part,
-        ),
-    )
-    books.move(channel, lane, state, new)
-    if resend_due is not None:
-        cancel_resend(books.db, channel, lane, resend_due, id_, part)
-    books.tell(
-        "report", id_, part, word, channel=channel, code=code, proof=proof, duration=duration
-    )
-
-
-def _flight(
-    books: Books, id_: int, part: int
-) -> tuple[int, int, int, int, int | None, int, str] | None:
-    row: tuple[int, int, int, int, int | None, int, str] | None = books.db.execute(
-        "SELECT lane, state, rank, proof, resend_due, channel, word FROM flight"
-        " WHERE id = ? AND part = ?",
-        (id_, part),
-    ).fetchone()
-    return row
-
-
-def _out_of_queue(books: Books, id_: int, part: int) -> bool:
-    """Take a part out of the queue, as if it were claimed; whether it was there."""
-    db = books.db
-    # The queue is ordered by due time, so this reads all of it: only for messages that exist.
-    if db.execute("SELECT 1 FROM message WHERE id = ?", (id_,)).fetchone() is None:
-        return False
-    row = db.execute(
-        "DELETE FROM queue WHERE id = ? AND part = ? RETURNING channel, lane, attempt",
-        (id_, part),
-    ).fetchone()
-    if row is None:
-        return False
-    channel, lane, attempt = row
-    db.execute(
-        "INSERT INTO flight (id, part, channel, slot, epoch, lane, attempt, claimed_at, state)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            id_,
-            part,
-            channel,
-            books.lease.slot,
-            books.lease.epoch,
-            lane,
-            attempt,
-            books.now,
-            PartState.CLAIMED,
-        ),
-    )
-    books.move(channel, lane, PartState.QUEUED, PartState.CLAIMED)
-    return True

@@ -8,8 +8,12 @@ from fzalert.messages import LateReceipt
 from fzalert.store.port import Flag, PartState, Requeue, ResultRow
 from fzalert.store.sqlite.books import Books, Part
 from fzalert.store.sqlite.changes import suppress
-from fzalert.store.sqlite.reports import match_orphans
+from fzalert.store.sqlite.reports import match_lost, match_orphans
 from fzalert.store.sqlite.rows import RANK, cancel_resend, channel_id
+
+# Plain numbers: SQLite's driver takes an enumeration for an object that it must adapt first.
+QUEUED, CLAIMED, UNKNOWN = map(int, (PartState.QUEUED, PartState.CLAIMED, PartState.UNKNOWN))
+RESENT = int(Flag.RESENT)
 
 
 def write_results(books: Books, results: Sequence[ResultRow]) -> None:
@@ -19,15 +23,17 @@ def write_results(books: Books, results: Sequence[ResultRow]) -> None:
     gone: list[tuple[int, int]] = []
     queued: list[tuple[object, ...]] = []
     sent_with_id: list[tuple[bytes, int, int]] = []
+    lost: list[tuple[int, int]] = []
     for row in results:
         part = known.pop((row.id, row.part), None)
         if part is None or not _is_ours(books, part):
             continue
-        books.tell("receipt", row.id, row.part, row.word, code=row.code, proof=row.proof)
-        state, word = row.state, row.word
+        proof = int(row.proof)
+        books.tell("receipt", row.id, row.part, row.word, row.code, proof)
+        state, word = int(row.state), row.word
         if row.requeue is not None:
             state, word = _requeue(books, row, row.requeue, part, queued)
-            if state is PartState.QUEUED:
+            if state == QUEUED:
                 gone.append((row.id, row.part))
                 continue
         updates.append(
@@ -38,7 +44,7 @@ def write_results(books: Books, results: Sequence[ResultRow]) -> None:
                 row.code,
                 row.detail,
                 row.carrier_id or None,
-                row.proof,
+                proof,
                 books.now,
                 row.wire_key or None,
                 row.requeue.due_at if row.requeue else None,
@@ -46,9 +52,11 @@ def write_results(books: Books, results: Sequence[ResultRow]) -> None:
                 row.part,
             )
         )
-        books.move(books.channel, part.lane, PartState.CLAIMED, state)
+        books.move(books.channel, part.lane, CLAIMED, state)
         if row.carrier_id:
             sent_with_id.append((row.carrier_id, row.id, row.part))
+        elif word == "unknown":
+            lost.append((row.id, row.part))
         if row.suppress:
             _suppress(books, row.id)
     books.db.executemany(
@@ -65,33 +73,31 @@ def write_results(books: Books, results: Sequence[ResultRow]) -> None:
     )
     if sent_with_id:
         match_orphans(books, sent_with_id)
+    if lost:
+        match_lost(books, lost)
 
 
 def _is_ours(books: Books, part: Part) -> bool:
     """Whether this slot has it still: not settled earlier, not claimed anew by another slot."""
-    return (
-        part.state == PartState.CLAIMED
-        and part.channel == books.channel
-        and part.slot == books.lease.slot
-    )
+    return part.state == CLAIMED and part.channel == books.channel and part.slot == books.lease.slot
 
 
 def _requeue(
     books: Books, row: ResultRow, again: Requeue, part: Part, queued: list[tuple[object, ...]]
-) -> tuple[PartState, str]:
+) -> tuple[int, str]:
     """Queue a part again; returns its state and word from now on."""
     to = books.channel
     if again.channel != books.lease.channel:
         to = channel_id(books.db, again.channel)
-    state, word, flags = row.state, row.word, again.flags
-    if state is PartState.QUEUED and part.flags & Flag.RESENT and to == books.channel:
+    state, word, flags = int(row.state), row.word, int(again.flags)
+    if state == QUEUED and part.flags & RESENT and to == books.channel:
         # The second attempt was not taken; of the first one still nothing is known.
-        state, word = PartState.UNKNOWN, "unknown"
-    if state is PartState.QUEUED:
-        books.move(books.channel, part.lane, PartState.CLAIMED, None)
-        books.move(to, part.lane, None, PartState.QUEUED)
+        state, word = UNKNOWN, "unknown"
+    if state == QUEUED:
+        books.move(books.channel, part.lane, CLAIMED, None)
+        books.move(to, part.lane, None, QUEUED)
     else:
-        flags |= Flag.RESENT
+        flags |= RESENT
     queued.append(
         (
             to,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fzalert.messages import (
     Lane,
@@ -67,6 +67,7 @@ FeedTuple = tuple[str, int, int, int, str, str, int, int, int, bytes | None]
 """One row of the feed: kind, id, part, channel, word, code, proof, at, duration, payload."""
 
 _TARGET_COLUMN = "message.target"
+_KINDS = {str(kind): kind for kind in TargetKind}
 _renditions: dict[bytes, Rendition] = {}
 
 
@@ -94,7 +95,7 @@ def open_recipient(vault: Vault, campaign: int, row: int, blob: bytes) -> Target
 
 def _target(plain: bytes) -> Target:
     kind, _, address = plain.decode().partition(":")
-    return Target(TargetKind(kind), address)
+    return Target(_KINDS[kind], address)
 
 
 def index_of(vault: Vault, target: Target) -> bytes:
@@ -162,6 +163,24 @@ def cancel_resend(
         "DELETE FROM queue WHERE channel = ? AND lane = ? AND due_at = ? AND id = ? AND part = ?",
         (channel, lane, due, id_, part),
     )
+
+
+_SIZES = (1, 8, 64, 512)
+
+
+def padded(keys: Sequence[tuple[object, ...]], width: int) -> Iterator[tuple[list[object], str]]:
+    """Cut keys into chunks of a few sizes, filled up with nulls, so that statements are reused.
+
+    Yields:
+        The values of a chunk, one after another, and their marks for a VALUES clause:
+        `(?,?),(?,?)`.
+    """
+    one = f"({','.join('?' * width)})"
+    for start in range(0, len(keys), _SIZES[-1]):
+        chunk = keys[start : start + _SIZES[-1]]
+        size = next(size for size in _SIZES if size >= len(chunk))
+        flat = [value for key in chunk for value in key]
+        yield flat + [None] * (width * (size - len(chunk))), ",".join([one] * size)
 
 
 def marks(values: Iterable[object]) -> str:

@@ -55,8 +55,8 @@ def _tick(
         write_results(books, work.results)
     for late, row in work.late:
         write_late(books, late, row)
-    for entry in work.reports:
-        write_inbound(books, entry)
+    if work.reports:
+        write_inbound(books, work.reports)
     changed = tuple(_change(books, changes) for changes in work.change_sets)
     claimed = claim(books, work.want) if work.want else ()
     books.close()

@@ -137,7 +137,8 @@ class StoreMachine(RuleBasedStateMachine):
             assert (part.due if part.resend_due is None else part.resend_due) <= now < part.end
             assert bool(one.flags & Flag.RESENT) == resend
             assert not (resend and part.resent), "resent twice"
-            assert one.submission.attempt == part.attempt
+            assert one.submission.attempt == part.attempt + resend
+            part.attempt = one.submission.attempt
             part.resent = part.resent or resend
             part.resend_due = None
             part.state = PartState.CLAIMED
@@ -260,8 +261,6 @@ class StoreMachine(RuleBasedStateMachine):
                 again = Requeue(to, now, part.attempt + 1, one.flags)
                 row = row._replace(requeue=again, word="temporary")
                 after = PartState.QUEUED
-        if row.requeue is not None:
-            part.attempt += 1
         row = row._replace(state=after)
         if part.state is PartState.CLAIMED:
             part.state = after
@@ -270,6 +269,8 @@ class StoreMachine(RuleBasedStateMachine):
             if after is PartState.QUEUED and part.resent:
                 # What is known of the first attempt comes back with its second one.
                 part.state, part.resend_due, part.resent = PartState.UNKNOWN, now, False
+            elif after is PartState.QUEUED:
+                part.attempt += 1
         else:  # a report was faster: the answer changes nothing
             part.resend_due, part.carrier = None, b""
         self._tick(channel, TickInput([row, row] if twice else [row]))
@@ -321,7 +322,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert part.state in {states[kind], PartState.UNKNOWN}
         if part.state is not PartState.UNKNOWN:
             if kind == "throttled":
-                part.attempt = part.attempt + (part.resend_due is None)
+                part.attempt += 1
                 part.due = now
             part.resend_due = None
 

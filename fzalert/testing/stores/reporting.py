@@ -10,6 +10,7 @@ from fzalert.messages import (
     Answer,
     DeliveryReport,
     FeedKind,
+    Lane,
     OutcomeState,
     Proof,
     ReportKind,
@@ -25,7 +26,7 @@ from fzalert.store import (
 )
 from fzalert.testing.clock import FakeClock
 from fzalert.testing.parcels import Parcels, number
-from fzalert.testing.stores.base import StoreTests, sent
+from fzalert.testing.stores.base import MINUTE, StoreTests, sent, unknown
 
 __all__ = ["ReportingContract"]
 
@@ -117,6 +118,56 @@ class ReportingContract(StoreTests):
         await self.settle(store, lease, sent(one, b"c1"))
         assert (await self.fate(store, one.submission.id)).word == "sent"
         assert await store.orphans() == 1
+
+    @pytest.mark.parametrize("first", ["report", "unknown"])
+    async def test_a_report_about_the_very_person_of_a_lost_answer_counts(
+        self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock, first: str
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        lost = unknown(one, resend_at=clock.millis() + MINUTE)
+        person = one.submission.target
+        report = DeliveryReport(ReportKind.UNDELIVERED, b"c9", target=person)
+        if first == "report":
+            await self.settle(store, lease, reports=[report])
+            await self.settle(store, lease, lost)
+        else:
+            await self.settle(store, lease, lost, reports=[report])
+        assert (await self.fate(store, one.submission.id)).word == "undelivered"
+        assert await store.orphans() == 0
+        await self.settle(store, lease, reports=[DeliveryReport(ReportKind.DELIVERED, b"c9")])
+        assert (await self.fate(store, one.submission.id)).word == "delivered"
+        clock.advance(61)
+        assert await self.claim(store, lease, 9) == []
+
+    @pytest.mark.parametrize("other", ["unknown", "out", "nobody"])
+    async def test_a_report_that_could_mean_another_part_waits(
+        self, store: Store, parcels: Parcels, lease: Lease, other: str
+    ) -> None:
+        person = number(7)
+        await store.commit(parcels.change(lane=Lane.URGENT, targets=[person, person]))
+        first, second = await self.claim(store, lease, 9)
+        rows = [unknown(first)]
+        if other != "out":
+            rows.append(unknown(second) if other == "unknown" else sent(second, b"c2"))
+        await self.settle(store, lease, *rows)
+        named = number(8) if other == "nobody" else person
+        await self.settle(
+            store, lease, reports=[DeliveryReport(ReportKind.DELIVERED, b"c9", target=named)]
+        )
+        assert await store.orphans() == 1
+        assert PartState.DELIVERED not in await self.states(store)
+
+    async def test_a_report_from_before_the_part_was_out_waits(
+        self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
+    ) -> None:
+        report = DeliveryReport(ReportKind.DELIVERED, b"c9", target=number(7))
+        await self.settle(store, lease, reports=[report])
+        clock.advance(1)
+        await store.commit(parcels.change(targets=[number(7)]))
+        (one,) = await self.claim(store, lease, bulk=9)
+        await self.settle(store, lease, unknown(one))
+        assert await store.orphans() == 1
+        assert await self.states(store) == {PartState.UNKNOWN: 1}
 
     async def test_orphans_are_kept_seven_days(
         self, store: Store, lease: Lease, clock: FakeClock
