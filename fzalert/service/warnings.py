@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
@@ -10,7 +11,13 @@ from fzalert.access.actors import Actor
 from fzalert.clock import Clock
 from fzalert.config import Settings
 from fzalert.delivery import Prepared, prepare
-from fzalert.errors import ChannelUnavailable, FzalertError, InputError
+from fzalert.errors import (
+    ChannelUnavailable,
+    FateUnknown,
+    FzalertError,
+    InputError,
+    NotConnected,
+)
 from fzalert.messages import FINAL_STATES, Lane, Outcome, Warning, WarningId
 from fzalert.scripts import Script
 from fzalert.service.building import Building
@@ -131,13 +138,38 @@ class Warnings:
                 "drill": warning.drill,
             },
         )
-        committed = await self._store.commit(
-            ChangeSet(accepts=(ready.acceptance,), evidence=(entry,))
-        )
-        # A caller that is cancelled up to here leaves claimed parts; their slot looks for them.
+        changes = ChangeSet(accepts=(ready.acceptance,), evidence=(entry,))
+        ended: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+
+        async def see_through() -> None:
+            try:
+                accepted = await self._put_on_disk(changes, ready.channels)
+            except Exception as error:  # noqa: BLE001  the caller's own task raises it
+                if not ended.done():
+                    ended.set_exception(error)
+            else:
+                if not ended.done():
+                    ended.set_result(accepted)
+            finally:
+                if not ended.done():
+                    ended.set_exception(
+                        FateUnknown(
+                            "fzalert was closed meanwhile.", hint="The same key asks again."
+                        )
+                    )
+
+        try:
+            _ = self._building.background.once("warning.accept", see_through)
+        except RuntimeError:
+            raise NotConnected("The service is being closed.") from None
+        return await ended
+
+    async def _put_on_disk(self, changes: ChangeSet, channels: Iterable[str]) -> Accepted:
+        """Commit, and tell the engine: never the one without the other, whoever gives up."""
+        committed = await self._store.commit(changes)
         (accepted,) = committed.accepted
         self._engine.hand_over(accepted.claimed)
-        self._engine.poke(ready.channels)
+        self._engine.poke(channels)
         self._engine.note_change()
         return accepted
 
