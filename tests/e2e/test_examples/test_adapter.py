@@ -103,7 +103,8 @@ async def test_installed_beside_fzalert_it_is_a_channel(branch: Branch) -> None:
     (packages / "line_file.py").write_bytes(FILE.read_bytes())
     with branch.config.open("a", encoding="utf-8") as file:
         file.write('[[channel]]\nname = "lines"\nadapter = "post.linefile"\npath = "l.jsonl"\n')
-    env = {"PYTHONPATH": str(packages)}
+    before = os.environ.get("PYTHONPATH")
+    env = {"PYTHONPATH": os.pathsep.join([str(packages), *([before] if before else [])])}
     listed = await branch.fzalert("adapters", "list", "post.linefile", "--json", env=env)
     assert listed.code == 0, listed
     assert json.loads(listed.out)["settings"][-1]["name"] == "path"
