@@ -20,7 +20,7 @@ from fzalert_voice.library import Prompt, PromptLibrary
 from fzalert_voice.proof import match
 
 RAW_RATE = 48_000
-CONTROLS = 12
+CONTROLS = 4
 
 
 def read_capture(path: Path) -> tuple[NDArray[np.float64], int]:
