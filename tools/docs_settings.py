@@ -65,6 +65,9 @@ def kind_of(field: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
         return kind_of(defs[field["$ref"].rpartition("/")[2]], defs)
     if "anyOf" in field:
         return kind_of(next(one for one in field["anyOf"] if one.get("type") != "null"), defs)
+    if field.get("type") == "object":
+        inner = field.get("additionalProperties")
+        return f"table of: {kind_of(inner, defs)}" if isinstance(inner, dict) else "table"
     if "enum" in field or "const" in field:
         return ", ".join(toml(value) for value in field.get("enum", [field.get("const")]))
     if field.get("type") == "array":
@@ -88,6 +91,8 @@ def toml(value: object) -> str:
     match value:
         case None | "" | [] | ():
             return "–"
+        case dict():
+            return "–" if not value else f"`{value}`"
         case bool():
             return f"`{str(value).lower()}`"
         case str():
