@@ -21,7 +21,7 @@ NUMBER = "13900000001"
 # and its answer has not left.
 DIES = """
 import os, signal
-from fzalert.service.sockets import Calls
+from fzalert.service.calls import Calls
 
 answer = Calls.answer
 
