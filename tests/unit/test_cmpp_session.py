@@ -366,12 +366,32 @@ def test_an_answer_to_a_test_without_its_octet_counts() -> None:
 
 def test_terminate_of_the_peer_is_answered_and_closes() -> None:
     client, _ = _opened()
-    _send(client, "a")
-    client.data_to_send()
     (event,) = client.receive_data(encode(Terminate(6), V30), 0.0)
     assert event == Closed("the peer sent TERMINATE", by_peer=True)
     assert client.data_to_send() == encode(TerminateResp(6), V30)
-    assert client.abandon() == ["a"]
+
+
+def test_a_peer_that_sent_terminate_may_answer_what_is_out_first() -> None:
+    client, _ = _opened()
+    (first, _) = _send(client, "a", "b")
+    client.data_to_send()
+    assert client.receive_data(encode(Terminate(6), V30), 0.0) == []
+    assert (client.room, client.data_to_send()) == (0, b"")
+    (event,) = client.receive_data(encode(SubmitResp(first, ID, 0), V30), 0.2)
+    assert event == Answered("a", first, ID, 0, 0.0, False)
+    assert client.tick(0.9) == []
+    (closed,) = client.tick(1.0)
+    assert closed == Closed("the peer sent TERMINATE", by_peer=True)
+    assert client.data_to_send() == encode(TerminateResp(6), V30)
+    assert client.abandon() == ["b"]
+
+
+def test_the_last_answer_ends_the_wait_after_terminate() -> None:
+    client, _ = _opened()
+    (only,) = _send(client, "a")
+    client.receive_data(encode(Terminate(6), V30), 0.0)
+    events = client.receive_data(encode(SubmitResp(only, ID, 0), V30), 0.2)
+    assert [type(event) for event in events] == [Answered, Closed]
 
 
 def test_leaving_still_reads_answers_until_the_peer_has_answered() -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import re
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from fzalert.messages import Coding
 from fzalert.ports import ChannelConfig, Secret
 from fzalert_sms.cmpp.codec import V20, V30, Layout
+from fzalert_sms.cmpp.reports import ReportWord
+from fzalert_sms.cmpp.results import ResultWord
 from fzalert_sms.cmpp.session import Limits
+
+_HOST = re.compile(
+    r"(\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]+))(:(?P<port>[0-9]{1,5}))?"
+)
+Host = Annotated[str, StringConstraints(pattern=r"^[^\s]{1,253}$")]
 
 
 class CmppConfig(ChannelConfig):
@@ -18,7 +26,23 @@ class CmppConfig(ChannelConfig):
     adapter: str = Field(default="sms.cmpp", description="Entry point: sms.cmpp.")
     host: str = Field(min_length=1, max_length=253, description="Address of the gateway.")
     port: int = Field(default=7890, ge=1, le=65535, description="TCP port of the gateway.")
+    extra_hosts: tuple[Host, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Other addresses of the gateway, tried in turn: host or host:port.",
+    )
+    receive_connection: bool = Field(
+        default=False,
+        description="Open one more connection, beside the first, that only takes reports and"
+        " replies.",
+    )
+    receive_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Its TCP port, where it is another one."
+    )
     version: Literal["3.0", "2.0"] = Field(default="3.0", description="CMPP version to ask for.")
+    allow_lower_version: bool = Field(
+        default=True, description="Speak 2.0 with a gateway that does not speak 3.0."
+    )
     account: str = Field(
         pattern=r"^[0-9A-Za-z]{1,6}$", description="SP_Id (企业代码), up to 6 characters."
     )
@@ -39,7 +63,27 @@ class CmppConfig(ChannelConfig):
     number_format: Literal["bare", "86"] = Field(
         default="bare", description="bare: 11 digits; 86: with the country code in front."
     )
+    validity: bool = Field(
+        default=False,
+        description="Tell the gateway until when a text is worth sending (ValId_Time), up to two"
+        " days.",
+    )
     wants_reports: bool = Field(default=True, description="Ask for status reports.")
+    report_parts: Literal["all", "first", "last", "any"] = Field(
+        default="all",
+        description="Parts of a long text that the gateway reports; other than all, that one"
+        " report counts for every part.",
+    )
+    report_table: dict[str, ReportWord] = Field(
+        default={},
+        description="Words of the gateway's own in reports, by their beginning, and what they say.",
+        json_schema_extra={"enum": list(get_args(ReportWord))},
+    )
+    result_table: dict[str, ResultWord] = Field(
+        default={},
+        description="Results of the gateway's own, by number, and what they say.",
+        json_schema_extra={"enum": list(get_args(ResultWord))},
+    )
 
     coding: Literal["ucs2", "gb18030", "ascii"] = Field(
         default="ucs2", description="Coding of texts that are not plain ASCII."
@@ -59,6 +103,9 @@ class CmppConfig(ChannelConfig):
     opt_out_keywords: tuple[str, ...] = Field(
         default=("TD", "T", "R", "N", "退订"),
         description="Replies that mean: never write to this person again.",
+    )
+    reply_wait: float = Field(
+        default=30.0, ge=0.05, le=50, description="Seconds that a long reply waits for its parts."
     )
     max_parts: int = Field(default=4, ge=1, le=20, description="Parts of the longest text.")
 
@@ -107,6 +154,13 @@ class CmppConfig(ChannelConfig):
     reconnect_refused: float = Field(
         default=60.0, ge=60, le=3600, description="Shortest pause after a refused login, seconds."
     )
+    reconnect_crowded: float = Field(
+        default=30.0,
+        ge=1,
+        le=600,
+        description="Shortest pause where the gateway has too many connections, seconds; the"
+        " longest is twice that.",
+    )
     clock_skew: float = Field(
         default=0.0,
         ge=-86_400,
@@ -120,6 +174,30 @@ class CmppConfig(ChannelConfig):
         default=False, description="Pad a short account to 6 octets before it is hashed."
     )
 
+    @field_validator("result_table")
+    @classmethod
+    def _are_results(cls, table: dict[str, ResultWord]) -> dict[str, ResultWord]:
+        for key in table:
+            if not (key.isascii() and key.isdigit() and 0 < int(key) < 1 << 32):
+                raise ValueError(f'{key!r} is no result: write a number over 0, such as "106"')
+        return table
+
+    @field_validator("report_table")
+    @classmethod
+    def _are_stats(cls, table: dict[str, ReportWord]) -> dict[str, ReportWord]:
+        for key in table:
+            if not (0 < len(key) <= 7 and key.isascii() and key.isprintable() and " " not in key):
+                raise ValueError(f"{key!r} is no Stat: write 1 to 7 characters, such as MA:0022")
+        return table
+
+    @field_validator("extra_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not 0 < _endpoint(host, 1)[1] <= 65535:
+                raise ValueError(f"{host!r} names no TCP port")
+        return hosts
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.submit_timeout < self.late_after:
@@ -127,6 +205,11 @@ class CmppConfig(ChannelConfig):
         if self.reconnect_max < self.reconnect_min:
             raise ValueError("reconnect_max must not be shorter than reconnect_min")
         return self
+
+    @property
+    def endpoints(self) -> tuple[tuple[str, int], ...]:
+        """Where the gateway may be, in order of preference."""
+        return ((self.host, self.port), *(_endpoint(one, self.port) for one in self.extra_hosts))
 
     @property
     def layout(self) -> Layout:
@@ -151,3 +234,11 @@ class CmppConfig(ChannelConfig):
     def text_coding(self) -> Coding:
         """The coding that texts are cut for."""
         return Coding(self.coding)
+
+
+def _endpoint(text: str, port: int) -> tuple[str, int]:
+    found = _HOST.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is neither host nor host:port")
+    host = found["address"] or found["host"]
+    return host, int(found["port"] or port)

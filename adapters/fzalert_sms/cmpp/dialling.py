@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Final
 
@@ -20,10 +21,51 @@ class LoginRefused(ConnectionError):
         self.status = status
 
 
+class TurnedAway(ConnectionError):
+    """The gateway closed again and again before the login, while other connections stay open."""
+
+
+class Places:
+    """The addresses of a gateway: the one that worked last is tried first, then the next ones.
+
+    Args:
+        all_places: Host and port of each, in order of preference.
+
+    Attributes:
+        now: Where to dial.
+    """
+
+    def __init__(self, all_places: Sequence[tuple[str, int]]) -> None:
+        self._all = tuple(all_places)
+        self._at = 0
+        self._failed = 0
+
+    @property
+    def now(self) -> tuple[str, int]:
+        """Where to dial."""
+        return self._all[self._at % len(self._all)]
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there is more than one."""
+        return len(self._all) > 1
+
+    def works(self) -> None:
+        """The login succeeded here."""
+        self._failed = 0
+
+    def fails(self) -> bool:
+        """Go to the next; whether it has not been tried yet since one worked."""
+        self._at += 1
+        self._failed += 1
+        return self._failed < len(self._all)
+
+
 class BackOff:
     """Pauses between attempts: small at first, longer with the length of the outage, with jitter.
 
-    After a refusal that only a person can mend, no pause is shorter than `reconnect_refused`.
+    After a refusal that only a person can mend, no pause is shorter than `reconnect_refused`. Where
+    the gateway has too many connections it is between one and two `reconnect_crowded`.
     """
 
     def __init__(self, config: CmppConfig, rng: Random) -> None:
@@ -53,10 +95,11 @@ class BackOff:
         if isinstance(error, LoginRefused):
             if needs_a_person(error.status):
                 return config.reconnect_refused * self._rng.uniform(1.0, 1.2)
-            longest = min(config.reconnect_max, max(1.0, config.reconnect_min) * growth)
-        else:
-            limit = max(1.0, _SHARE * (now - self._since))
-            longest = min(config.reconnect_max, limit, config.reconnect_min * growth)
+            return config.reconnect_crowded * self._rng.uniform(1.0, 2.0)
+        if isinstance(error, TurnedAway):
+            return config.reconnect_crowded * self._rng.uniform(1.0, 2.0)
+        limit = max(1.0, _SHARE * (now - self._since))
+        longest = min(config.reconnect_max, limit, config.reconnect_min * growth)
         return longest * self._rng.uniform(0.5, 1.0)
 
 
@@ -75,4 +118,6 @@ def down_words(error: BaseException | None, reason: str, pause: float) -> str:
             f"登录被拒（状态 {error.status}，{words}）；{again}"
             f" · login refused (status {error.status}); {next_try}"
         )
+    if isinstance(error, TurnedAway):
+        return f"网关不收更多连接；{again} · the gateway takes no more connections; {next_try}"
     return f"连接不可用；{again} · link down ({reason}); {next_try}"

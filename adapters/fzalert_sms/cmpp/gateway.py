@@ -1,6 +1,6 @@
 """The channel `sms.cmpp`: texts to phones through a CMPP gateway, their fates back.
 
-One instance is one connection.
+One instance is one connection for sending; the first may keep another that only receives.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from fzalert.ports import (
     TextProfile,
     Wire,
 )
+from fzalert_sms.cmpp.account import account_of
 from fzalert_sms.cmpp.config import CmppConfig
 from fzalert_sms.cmpp.inbox import Inbox
+from fzalert_sms.cmpp.receiver import Receiver
 from fzalert_sms.cmpp.sender import Sender
 
 _REPORTS = frozenset(
@@ -42,8 +44,12 @@ class CmppGateway:
     def __init__(self, config: CmppConfig, context: AdapterContext) -> None:
         self._config = config
         self._clock = context.clock
-        self._inbox = Inbox(config, context.clock.millis)
-        self._sender = Sender(config, context, self._inbox)
+        self._account = account_of(context.background, config)
+        self._inbox = Inbox(config, context.clock, self._account)
+        self._sender = Sender(config, context, self._inbox, self._account)
+        self._receiver: Receiver | None = None
+        if config.receive_connection and config.slot == 0:
+            self._receiver = Receiver(config, context, self._inbox, self._account)
 
     @override
     def __repr__(self) -> str:
@@ -70,6 +76,8 @@ class CmppGateway:
         )
 
     async def __aenter__(self) -> Self:
+        if self._receiver is not None:
+            self._receiver.line.start()
         await self._sender.line.open()
         return self
 
@@ -79,7 +87,11 @@ class CmppGateway:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._sender.line.close()
+        try:
+            await self._sender.line.close()
+        finally:
+            if self._receiver is not None:
+                await self._receiver.line.close()
         self._inbox.close()
 
     async def submit(self, batch: Sequence[Submission], wire: Wire) -> None:
@@ -100,17 +112,39 @@ class CmppGateway:
         now = self._clock.monotonic()
         figures: list[tuple[str, int | float | str]] = list(sender.counts.items())
         figures.append(("unreadable reports", self._inbox.unreadable))
+        figures.append(("odd reports", self._inbox.odd))
+        figures.append(("torn replies", self._inbox.torn))
         figures.append(("reconnects", line.reconnects))
         if line.link is None:
             return Health(HealthState.DOWN, line.words(now), None, tuple(figures))
         session = line.link.session
         figures.append(("unanswered", session.unanswered))
         figures.append(("unacknowledged reports", session.unacknowledged))
-        state, words = HealthState.UP, line.words(now)
-        if session.overdue:
-            state = HealthState.SLOW
-            words = f"{session.overdue} 条未及时应答 · {session.overdue} parts unanswered in time"
-        elif now - sender.throttled_at < _SLOW_FOR:
-            state = HealthState.SLOW
-            words = "网关要求降速 · the gateway asks for a slower pace"
-        return Health(state, words, sender.latency, tuple(figures))
+        p95 = sender.pulse.p95_ms(now)
+        if p95 is not None:
+            figures.append(("95 % of answers within ms", round(p95)))
+        if line.places.are_several:
+            figures.append(("gateway", "{}:{}".format(*line.places.now)))
+        slow = self._slow_words(session.overdue, now)
+        state = HealthState.SLOW if slow else HealthState.UP
+        return Health(state, slow or line.words(now), sender.pulse.latency_ms, tuple(figures))
+
+    def _slow_words(self, overdue: int, now: float) -> str:
+        """Why the channel is slow, the first reason that holds; empty where it is not."""
+        pulse, left = self._sender.pulse, self._account.brake.until - now
+        words = pulse.slow_words(now)
+        if words:
+            return words
+        if overdue:
+            return f"{overdue} 条未及时应答 · {overdue} parts unanswered in time"
+        if left > 0:
+            return (
+                f"状态报告显示超过流量，群发暂停 {left:.0f} 秒"
+                f" · reports say over the flow limit: bulk pauses for {left:.0f} s"
+            )
+        if now - pulse.throttled_at < _SLOW_FOR:
+            return "网关要求降速 · the gateway asks for a slower pace"
+        if self._receiver is not None and self._receiver.line.link is None:
+            why = self._receiver.line.words(now)
+            return f"可发送，但收不到状态报告：{why} · sending works, but no reports come"
+        return ""

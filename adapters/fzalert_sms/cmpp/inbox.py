@@ -7,7 +7,8 @@ import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import NamedTuple
+
+import structlog
 
 from fzalert.messages import (
     Appended,
@@ -20,23 +21,23 @@ from fzalert.messages import (
     Uplink,
 )
 from fzalert.ports import InboundBatch
+from fzalert_sms.cmpp.account import Account, Clock
 from fzalert_sms.cmpp.codec import BEIJING, Deliver, decode_report
 from fzalert_sms.cmpp.config import CmppConfig
-from fzalert_sms.cmpp.results import report_kind_of
-from fzalert_sms.cmpp.texts import incoming_text
-from fzalert_sms.cmpp.transport import CmppLink
+from fzalert_sms.cmpp.replies import Piece, Reply
+from fzalert_sms.cmpp.reports import Effect, reader_of
+from fzalert_sms.cmpp.texts import divide, text_of
+from fzalert_sms.cmpp.transport import CmppLink, Ticket
+
+_log = structlog.get_logger()
 
 BATCH = 5000
 """Most rows of one batch."""
 FULL = 20_000
 """Rows that wait until reading from the socket pauses."""
+
+
 _WORDS = re.compile(r"[\s,.;:!?，。；：！？、]+")
-
-
-class _Ticket(NamedTuple):
-    link: CmppLink
-    sequence: int
-    msg_id: bytes
 
 
 class Inbox:
@@ -44,57 +45,55 @@ class Inbox:
 
     Attributes:
         unreadable: Reports that could not be read.
+        odd: Reports of a length that no version has, read as far as they could be.
+        torn: Long replies of which a part did not come.
     """
 
-    def __init__(self, config: CmppConfig, millis: Callable[[], int]) -> None:
-        self._millis = millis
+    def __init__(self, config: CmppConfig, clock: Clock, account: Account) -> None:
+        self.unreadable = 0
+        self.odd = 0
+        self.torn = 0
+        self._name = config.name
+        self._clock = clock
+        self._account = account
+        self._read = reader_of(config.report_table)
         self._opts_out = _opt_out_test(config.opt_out_keywords)
         self._rows: list[Appended] = []
-        self._tickets: list[_Ticket] = []
+        self._tickets: list[tuple[Ticket, ...]] = []
         self._arrived = asyncio.Event()
         self._paused: set[CmppLink] = set()
         self._is_closed = False
-        self.unreadable = 0
 
     def deliver(self, link: CmppLink, frame: Deliver) -> None:
         """Take one delivery."""
+        ticket = Ticket(link, frame.sequence, frame.msg_id)
         if frame.registered_delivery:
-            report = decode_report(frame.content)
-            if report is None:
-                self.unreadable += 1
-                link.session.acknowledge(frame.sequence, frame.msg_id, 1)
-                return
-            kind = report_kind_of(report.stat)
-            if kind is None:
-                link.session.acknowledge(frame.sequence, frame.msg_id)
-                return
-            self._rows.append(
-                DeliveryReport(
-                    kind,
-                    report.msg_id,
-                    target_of(report.dest_terminal_id or frame.src_terminal_id),
-                    report.stat,
-                    moment_of(report.done_time),
-                    Proof.DEVICE if kind is ReportKind.DELIVERED else Proof.NONE,
-                )
-            )
+            self._report(ticket, frame)
         else:
-            text = incoming_text(frame.content, frame.msg_fmt, has_header=bool(frame.tp_udhi & 1))
-            source = target_of(frame.src_terminal_id)
-            source = source or Target(TargetKind.PHONE, frame.src_terminal_id)
-            self._rows.append(
-                Uplink(source, text, self._millis(), frame.dest_id, self._opts_out(text))
-            )
-        self._tickets.append(_Ticket(link, frame.sequence, frame.msg_id))
-        self._arrived.set()
+            self._reply(ticket, frame)
         if len(self._rows) >= FULL and link not in self._paused:
             self._paused.add(link)
             link.pause_reading()
 
     def add_late(self, row: LateReceipt) -> None:
         """Take the answer to a part that was given up as unknown."""
-        self._rows.append(row)
-        self._arrived.set()
+        self._add(row)
+
+    def add_reports(self, reports: list[DeliveryReport]) -> None:
+        """Take reports that follow from others; the gateway knows nothing of them."""
+        for report in reports:
+            self._add(report)
+
+    def look(self) -> None:
+        """Give out replies that have waited long enough for their other parts."""
+        if self._account.replies.waiting:
+            for reply in self._account.replies.expired(self._clock.monotonic()):
+                self._take(reply)
+
+    def lost(self, link: CmppLink) -> None:
+        """A link is gone: what it brought and was not answered comes again on another."""
+        self._paused.discard(link)
+        self._account.replies.forget(link)
 
     def close(self) -> None:
         """End `batches` once what is here has been given out."""
@@ -106,9 +105,7 @@ class Inbox:
         while True:
             await self._arrived.wait()
             rows, self._rows = tuple(self._rows[:BATCH]), self._rows[BATCH:]
-            # Not every row has a ticket; handing out more tickets than rows would acknowledge a
-            # delivery whose row is still here, so both are cut where the whole list was taken.
-            tickets, self._tickets = self._cut_tickets(rows)
+            tickets, self._tickets = self._tickets[:BATCH], self._tickets[BATCH:]
             if not self._rows and not self._is_closed:
                 self._arrived.clear()
             if rows:
@@ -120,16 +117,89 @@ class Inbox:
                     link.resume_reading()
                 self._paused.clear()
 
-    def _cut_tickets(self, rows: tuple[Appended, ...]) -> tuple[list[_Ticket], list[_Ticket]]:
-        count = sum(not isinstance(row, LateReceipt) for row in rows)
-        return self._tickets[:count], self._tickets[count:]
+    def _add(self, row: Appended, *tickets: Ticket) -> None:
+        self._rows.append(row)
+        self._tickets.append(tickets)
+        self._arrived.set()
+
+    def _report(self, ticket: Ticket, frame: Deliver) -> None:
+        report = decode_report(frame.content)
+        if report is None:
+            self.unreadable += 1
+            ticket.link.session.acknowledge(frame.sequence, frame.msg_id, 1)
+            return
+        if report.is_odd:
+            self._note_odd(len(frame.content))
+        kind, effect, words = self._read(report.stat)
+        if kind is None:
+            ticket.link.session.acknowledge(frame.sequence, frame.msg_id)
+            return
+        row = DeliveryReport(
+            kind,
+            report.msg_id,
+            target_of(report.dest_terminal_id or frame.src_terminal_id),
+            report.stat,
+            moment_of(report.done_time),
+            Proof.DEVICE if kind is ReportKind.DELIVERED else Proof.NONE,
+            0,
+            words,
+        )
+        if effect is not Effect.NONE:
+            self._feel(effect, row)
+        if self._account.wholes is not None:
+            self.add_reports(self._account.wholes.reported(row))
+        self._add(row, ticket)
+
+    def _note_odd(self, octets: int) -> None:
+        if self.odd == 0:
+            _log.warning("cmpp.odd_report", channel=self._name, octets=octets)
+        self.odd += 1
+
+    def _feel(self, effect: Effect, row: DeliveryReport) -> None:
+        account = self._account
+        if effect is Effect.OVERFLOW:
+            if account.brake.press(self._clock.monotonic()):
+                _log.warning(
+                    "cmpp.overflow", channel=self._name, code=row.code, pause=account.brake.pause
+                )
+        elif row.target is not None:
+            account.frequent.note(row.target.address, row.code, self._clock.millis())
+
+    def _reply(self, ticket: Ticket, frame: Deliver) -> None:
+        place, octets = divide(frame.content) if frame.tp_udhi & 1 else (None, frame.content)
+        source, destination = frame.src_terminal_id, frame.dest_id
+        if place is None or place.total == 1:
+            text = text_of(octets, frame.msg_fmt)
+            self._uplink(source, destination, text, text, ticket)
+            return
+        piece = Piece(source, destination, place, octets, frame.msg_fmt)
+        now = self._clock.monotonic()
+        for reply in self._account.replies.add(piece, ticket.link, ticket, now):
+            self._take(reply)
+
+    def _take(self, reply: Reply[Ticket]) -> None:
+        self.torn += not reply.is_whole
+        if reply.text:
+            self._uplink(reply.source, reply.destination, reply.text, reply.words, *reply.tickets)
+        elif self._tickets:
+            self._tickets[-1] += reply.tickets  # known already: answered with what is on its way
+        else:
+            _acknowledge([reply.tickets])
+
+    def _uplink(
+        self, number: str, destination: str, text: str, words: str, *tickets: Ticket
+    ) -> None:
+        source = target_of(number) or Target(TargetKind.PHONE, number)
+        opts_out = self._opts_out(words)
+        self._add(Uplink(source, text, self._clock.millis(), destination, opts_out), *tickets)
 
 
-def _acknowledge(tickets: list[_Ticket]) -> None:
+def _acknowledge(tickets: list[tuple[Ticket, ...]]) -> None:
     links: dict[CmppLink, None] = {}
-    for link, sequence, msg_id in tickets:
-        link.session.acknowledge(sequence, msg_id)
-        links[link] = None
+    for several in tickets:
+        for link, sequence, msg_id in several:
+            link.session.acknowledge(sequence, msg_id)
+            links[link] = None
     for link in links:
         link.flush()
 

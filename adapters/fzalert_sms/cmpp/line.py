@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Protocol
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from fzalert.ports import AdapterContext
-from fzalert_sms.cmpp.codec import login_timestamp
+from fzalert_sms.cmpp.account import Account
 from fzalert_sms.cmpp.config import CmppConfig
-from fzalert_sms.cmpp.dialling import BackOff, LoginRefused, down_words
+from fzalert_sms.cmpp.dialler import Dialler
+from fzalert_sms.cmpp.dialling import LoginRefused, Places
 from fzalert_sms.cmpp.session import (
-    ClientSession,
     Closed,
-    Credentials,
     Event,
     Ignored,
     Malformed,
     Opened,
     Refused,
 )
-from fzalert_sms.cmpp.transport import CmppLink, Token
+from fzalert_sms.cmpp.transport import CmppLink
 
 _log = structlog.get_logger()
 
@@ -34,6 +32,8 @@ _STEADY = 10.0
 """Seconds after which a link that nobody used counts as working."""
 _LEAVE = 1.0
 """Seconds that closing waits for the answer to TERMINATE."""
+_IDLE = 1.0
+"""Seconds after which a link that was closed with nothing open on it was closed for idling."""
 
 
 class Gateway(Protocol):
@@ -55,38 +55,53 @@ class Gateway(Protocol):
 class Line:
     """The link that is there, or why there is none.
 
+    Args:
+        config: Of the channel.
+        context: The adapter's.
+        gateway: Who uses it.
+        account: What it shares with the other connections.
+        places: Where to dial.
+        use: What for, as a word for logs.
+
     Attributes:
         link: The link that is logged in, or None.
-        pause: Seconds until the next attempt, as decided at the last failure; 0 while up.
         reconnects: Links that were opened after the first.
     """
 
-    def __init__(self, config: CmppConfig, context: AdapterContext, gateway: Gateway) -> None:
+    def __init__(
+        self,
+        config: CmppConfig,
+        context: AdapterContext,
+        gateway: Gateway,
+        account: Account,
+        places: Sequence[tuple[str, int]],
+        *,
+        use: str = "send",
+    ) -> None:
         self.link: CmppLink | None = None
-        self.pause = 0.0
         self.reconnects = 0
         self._config = config
+        self._account = account
+        self._use = use
         self._clock = context.clock
         self._background = context.background
         self._gateway = gateway
-        self._back_off = BackOff(config, context.rng)
-        self._rng = context.rng
+        self._dialler = Dialler(config, context, account, places)
         self._dialled: CmppLink | None = None
-        self._opening: asyncio.Future[None] | None = None
         self._usable = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._opened_at = 0.0
         self._opens = 0
-        self._why = "not dialled yet"
-        self._error: BaseException | None = None
-        self._next_at = 0.0
-        self._credentials = Credentials(
-            config.account,
-            config.secret.get_secret_value(),
-            config.layout.version,
-            config.auth_pad_source_addr,
-            config.strict_server_auth,
-        )
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next attempt, as decided at the last failure; 0 while up."""
+        return self._dialler.pause
+
+    @property
+    def places(self) -> Places:
+        """The addresses, and which of them is used."""
+        return self._dialler.places
 
     def words(self, now: float) -> str:
         """How the line is, for people."""
@@ -97,30 +112,32 @@ class Line:
                 f"已连接 {seconds:.0f} 秒，CMPP {version >> 4}.{version & 15}"
                 f" · connected for {seconds:.0f} s"
             )
-        return down_words(self._error, self._why, max(0.0, self._next_at - now))
+        return self._dialler.words(now)
 
     def works(self) -> None:
         """Note that the gateway answers submissions."""
-        if self._back_off.failures:
-            self._back_off.works()
+        self._dialler.works()
 
-    async def open(self) -> None:
-        """Begin to dial; return when the line is usable, or after `open_wait` seconds."""
-        name = f"{self._config.name}-{self._config.slot}"
+    def start(self) -> None:
+        """Begin to dial."""
+        name = f"{self._config.name}-{self._config.slot} {self._use}"
         self._tasks = [
             self._background.keep(f"cmpp link {name}", self._keep_link),
             self._background.keep(f"cmpp timers {name}", self._keep_time),
         ]
+
+    async def open(self) -> None:
+        """Begin to dial; return when the line is usable, or after `open_wait` seconds."""
+        self.start()
         try:
             async with asyncio.timeout(self._config.open_wait):
                 await self._usable.wait()
         except TimeoutError:
-            _log.warning("cmpp.not_yet_open", channel=self._config.name, why=self._why)
+            _log.warning("cmpp.not_yet_open", channel=self._config.name, why=self._dialler.why)
 
     async def close(self) -> None:
         """Wait for open answers, say good-bye, and stop; each within its limit."""
-        link = self.link
-        self.link = None
+        link = self._let_go()
         if link is not None:
             await self._drain(link)
             link.session.leave(self._clock.monotonic())
@@ -136,6 +153,12 @@ class Line:
             await asyncio.wait(self._tasks)
         if self._dialled is not None:
             self._dialled.abort("closed")
+
+    def _let_go(self) -> CmppLink | None:
+        link, self.link = self.link, None
+        if link is not None:
+            self._account.open -= 1
+        return link
 
     async def _drain(self, link: CmppLink) -> None:
         deadline = self._clock.monotonic() + self._config.close_within
@@ -153,7 +176,7 @@ class Line:
             case Opened(version, warning):
                 self._on_opened(link, version, warning)
             case Refused(status):
-                self._fail(LoginRefused(status))
+                self._dialler.refused(LoginRefused(status))
             case Malformed(command, _, reason):
                 _log.warning(
                     "cmpp.malformed", channel=self._config.name, command=command, why=reason
@@ -167,30 +190,39 @@ class Line:
 
     def on_lost(self, link: CmppLink, reason: str, *, unanswered: int) -> None:
         """Take that a link is gone."""
-        self._fail(ConnectionError(reason))
+        self._dialler.refused(ConnectionError(reason))
         if link is self.link:
-            self.link = None
+            self._let_go()
             self._usable.clear()
-            self._why, self._error = reason, None
-            self._next_at = self._clock.monotonic()
-            _log.warning("cmpp.lost", channel=self._config.name, why=reason, unanswered=unanswered)
-
-    def _fail(self, error: ConnectionError) -> None:
-        if self._opening is not None and not self._opening.done():
-            self._opening.set_exception(error)
+            was_idle = not unanswered and self._clock.monotonic() - self._opened_at >= _IDLE
+            self._dialler.lost(reason, was_idle=was_idle)
+            log = _log.info if was_idle else _log.warning
+            log(
+                "cmpp.lost",
+                channel=self._config.name,
+                slot=self._config.slot,
+                use=self._use,
+                why=reason,
+                unanswered=unanswered,
+            )
 
     def _on_opened(self, link: CmppLink, version: int, warning: str) -> None:
         self.link = link
-        self.pause = 0.0
+        self._account.open += 1
         self.reconnects += self._opens > 0
         self._opens += 1
         self._opened_at = self._clock.monotonic()
-        self._error = None
         self._usable.set()
-        if self._opening is not None and not self._opening.done():
-            self._opening.set_result(None)
+        self._dialler.opened()
         log = _log.warning if warning else _log.info
-        log("cmpp.open", channel=self._config.name, version=version, warning=warning)
+        log(
+            "cmpp.open",
+            channel=self._config.name,
+            slot=self._config.slot,
+            use=self._use,
+            version=version,
+            warning=warning,
+        )
 
     # Work in the background.
 
@@ -218,66 +250,26 @@ class Line:
                 sleep=self._clock.sleep,
             ):
                 with attempt:
-                    link = await self._dial()
+                    link = await self._dialler.dial(self._gateway, self._hold)
             if link is not None:
                 await link.lost.wait()
-            self._plan(None, self._why)
-            await self._clock.sleep(self.pause)
+            await self._clock.sleep(self._dialler.plan(None, self._dialler.why))
+
+    def _hold(self, link: CmppLink) -> None:
+        self._dialled = link
 
     def _pause_after(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
-        return self._plan(error, str(error) or type(error).__name__)
-
-    def _plan(self, error: BaseException | None, why: str) -> float:
-        now = self._clock.monotonic()
-        self.pause = self._back_off.pause(error, now)
-        self._error, self._why, self._next_at = error, why, now + self.pause
-        return self.pause
+        return self._dialler.plan(error, str(error) or type(error).__name__)
 
     def _note_pause(self, state: RetryCallState) -> None:
         del state
-        failures = self._back_off.failures
+        failures = self._dialler.failures
         if failures & (failures - 1) == 0:  # the first, second, fourth, eighth … in a row
             _log.warning(
                 "cmpp.down",
                 channel=self._config.name,
-                why=self._why,
+                why=self._dialler.why,
                 failures=failures,
                 next_in=round(self.pause, 2),
             )
-
-    async def _dial(self) -> CmppLink:
-        config, clock = self._config, self._clock
-        loop = asyncio.get_running_loop()
-        session: ClientSession[Token] = ClientSession(
-            self._credentials,
-            limits=config.limits,
-            layout=config.layout,
-            # Not always from 1: some gateways take a number of the last connection for a repeat.
-            first_sequence=self._rng.randrange(1, 1 << 30),
-        )
-        link = CmppLink(
-            session,
-            self._gateway,
-            now=clock.monotonic,
-            began_at=clock.millis(),
-            slot=config.slot,
-        )
-        self._opening = loop.create_future()
-        try:
-            async with asyncio.timeout(config.connect_timeout):
-                await loop.create_connection(lambda: link, config.host, config.port)
-            self._dialled = link
-            skewed = clock.now() + timedelta(seconds=config.clock_skew)
-            session.login(login_timestamp(skewed), clock.monotonic())
-            link.flush()
-            async with asyncio.timeout(config.auth_timeout):
-                await self._opening
-        except BaseException:
-            link.abort("the login did not succeed")
-            raise
-        finally:
-            if self._opening.done() and not self._opening.cancelled():
-                self._opening.exception()  # read here, or asyncio reports it as never read
-            self._opening = None
-        return link

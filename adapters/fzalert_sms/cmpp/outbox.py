@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 
 from fzalert_sms.cmpp.codec import (
     BEIJING,
+    V20,
+    V30,
     Deliver,
     Layout,
     MsgId,
@@ -17,6 +19,7 @@ from fzalert_sms.cmpp.codec import (
     encode,
     encode_report,
 )
+from fzalert_sms.cmpp.knobs import Knobs, ReportForm
 from fzalert_sms.cmpp.session import ServerSession
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=BEIJING) + timedelta(hours=8)
@@ -33,7 +36,10 @@ class Parcel(NamedTuple):
         service_id: Service code of the account.
         number: The phone it speaks of, or that wrote it.
         report: The report; None for a person's message.
-        text: The message.
+        octets: The message, header included.
+        has_header: Whether it begins with a user data header.
+        form: How the report is written.
+        has_tail: Whether Reserve or LinkID is at its end.
     """
 
     msg_id: bytes
@@ -41,19 +47,44 @@ class Parcel(NamedTuple):
     service_id: str
     number: str
     report: Report | None
-    text: str = ""
+    octets: bytes = b""
+    has_header: bool = False
+    form: ReportForm = "plain"
+    has_tail: bool = True
 
     def frame(self, sequence: int, layout: Layout) -> bytes:
         """The DELIVER."""
         if self.report is not None:
-            content, msg_fmt = encode_report(self.report, layout), 0
+            content, msg_fmt = _report(self.report, layout, self.form), 0
         else:
-            content, msg_fmt = self.text.encode("utf-16-be"), 8
+            content, msg_fmt = self.octets, 8
         deliver = Deliver(
-            sequence, self.msg_id, self.access_number, self.service_id, 0, 0, msg_fmt,
-            self.number, 0, int(self.report is not None), content, b"",
+            sequence, self.msg_id, self.access_number, self.service_id, 0, int(self.has_header),
+            msg_fmt, self.number, 0, int(self.report is not None), content, b"",
         )  # fmt: skip
-        return encode(deliver, layout)
+        frame = encode(deliver, layout)
+        if self.has_tail:
+            return frame
+        size = len(frame) - layout.tail
+        return size.to_bytes(4, "big") + frame[4:size]
+
+
+def _report(report: Report, layout: Layout, form: ReportForm) -> bytes:
+    match form:
+        case "plain":
+            return encode_report(report, layout)
+        case "other":
+            return encode_report(report, V20 if layout is V30 else V30)
+        case "blank":
+            return encode_report(report._replace(submit_time=" " * 10, done_time=" " * 10), layout)
+        case "head":
+            return encode_report(report, layout)[:40]
+        case "86":
+            number = "86" + report.dest_terminal_id
+            return encode_report(report._replace(dest_terminal_id=number), layout)
+        case "seconds":
+            plain = encode_report(report, layout)
+            return plain[:25] + b"30" + plain[25:35] + b"59" + plain[35:]
 
 
 class Carrier(Protocol):
@@ -119,11 +150,26 @@ class Postmark:
         self._look()
         return self._moment.strftime("%y%m%d%H%M")
 
-    def report(self, submit: Submit, msg_id: bytes, stat: str, submitted: str) -> Parcel:
+    def report(
+        self, submit: Submit, msg_id: bytes, stat: str, submitted: str, knobs: Knobs
+    ) -> Parcel:
         """The report about a text."""
         number = submit.destinations[0]
         report = Report(msg_id, stat, submitted, self.minute(), number, self._count & 0xFFFF_FFFF)
-        return Parcel(self.msg_id(), submit.src_id, submit.service_id, number, report)
+        return Parcel(
+            self.msg_id(), submit.src_id, submit.service_id, number, report,
+            form=knobs.report_form, has_tail=not knobs.short_tails,
+        )  # fmt: skip
+
+    def skew(self, timestamp: int, knobs: Knobs) -> float:
+        """Seconds that the MMDDHHMMSS of a login is off; a day that does not exist is far off."""
+        now = _EPOCH + timedelta(milliseconds=self._wall()) + timedelta(seconds=knobs.clock_offset)
+        digits = f"{now.year}{timestamp:010d}+0800"
+        try:
+            moment = datetime.strptime(digits, "%Y%m%d%H%M%S%z")
+        except ValueError:
+            return float("inf")
+        return abs((moment - now).total_seconds())
 
     def _look(self) -> None:
         second = self._wall() // 1000

@@ -18,14 +18,15 @@ from fzalert.messages import (
     Receipt,
     ReceiptKind,
     Scope,
-    SmsText,
-    TargetKind,
 )
 from fzalert.ports import AdapterContext, Submission, Wire
+from fzalert_sms.cmpp.account import Account
 from fzalert_sms.cmpp.config import CmppConfig
+from fzalert_sms.cmpp.door import Door, Row
 from fzalert_sms.cmpp.inbox import Inbox
 from fzalert_sms.cmpp.line import Line
-from fzalert_sms.cmpp.results import THROTTLE_PAUSE, meaning_of, receipt_of
+from fzalert_sms.cmpp.pulse import Pulse
+from fzalert_sms.cmpp.results import THROTTLE_PAUSE, Results
 from fzalert_sms.cmpp.session import (
     Answered,
     Delivered,
@@ -35,7 +36,7 @@ from fzalert_sms.cmpp.session import (
     Stray,
     Unreadable,
 )
-from fzalert_sms.cmpp.texts import Unsendable, reference_of, template_maker
+from fzalert_sms.cmpp.texts import Unsendable, reference_of, template_maker, valid_time
 from fzalert_sms.cmpp.transport import CmppLink, Flight, Token
 
 _log = structlog.get_logger()
@@ -52,24 +53,15 @@ _UNREADABLE = Receipt(
     ReceiptKind.UNKNOWN,
     detail="网关应答无法解析 · the gateway's answer cannot be read: it may have been taken",
 )
-
-
 _FULL = "窗口满，网关无应答 · the window is full and the gateway does not answer"
-
-
-class _Row(NamedTuple):
-    id: int
-    part: int
-    number: bytes
-    rendition: SmsText
-    not_after: int
+_OVERFLOW = "状态报告显示超过流量，先放慢 · reports say over the flow limit: slower first"
 
 
 class _Stalled(NamedTuple):
-    """A `submit` that waits for room in the window."""
+    """A `submit` that waits, until a time at the latest."""
 
     lane: Lane
-    since: float
+    until: float
     woken: asyncio.Future[bool]
 
 
@@ -79,20 +71,25 @@ class Sender:
     Attributes:
         line: The link that is there, or why there is none.
         counts: Parts by what became of them.
-        latency: Milliseconds of a recent round trip, or None.
-        throttled_at: Monotonic time of the last throttled answer.
+        pulse: Whether the gateway answers in time.
     """
 
-    def __init__(self, config: CmppConfig, context: AdapterContext, inbox: Inbox) -> None:
-        self.line = Line(config, context, self)
+    def __init__(
+        self, config: CmppConfig, context: AdapterContext, inbox: Inbox, account: Account
+    ) -> None:
+        self.line = Line(config, context, self, account, config.endpoints)
         self.counts = dict.fromkeys(("sent", "refused", "throttled", "unknown", "late", "stray"), 0)
-        self.latency: float | None = None
-        self.throttled_at = float("-inf")
+        self.pulse = Pulse()
         self._config = config
+        self._account = account
+        self._brake = account.brake
+        self._wholes = account.wholes
+        self._results = Results(config.result_table)
         self._clock = context.clock
         self._inbox = inbox
         self._templates = template_maker(config)
-        self._prefix = b"86" if config.number_format == "86" else b""
+        self._has_validity = config.validity
+        self._door = Door(config, account, context.clock, self.counts)
         self._reserve = min(max(2, config.window // 8), config.window // 2)
         self._stalled: list[_Stalled] = []
         self._alarmed: set[int] = set()
@@ -103,65 +100,52 @@ class Sender:
             return
         flight = Flight(wire)
         try:
-            await self._write_all(self._admit(batch, wire), batch[0].lane, flight, wire)
+            await self._write_all(self._door.admit(batch, wire), batch[0].lane, flight, wire)
             if flight.open:
                 flight.landed = asyncio.get_running_loop().create_future()
                 await flight.landed
         finally:
             flight.is_over = True
 
-    def _admit(self, batch: Sequence[Submission], wire: Wire) -> list[_Row]:
-        """Refuse what can never go out; return the rest as rows."""
-        rows: list[_Row] = []
-        for submission in batch:
-            target, rendition = submission.target, submission.rendition
-            refusal = ""
-            number = target.address
-            if target.kind is not TargetKind.PHONE:
-                refusal = f"此通道不送 {target.kind} · this channel serves no {target.kind}"
-            elif not isinstance(rendition, SmsText):
-                refusal = f"此通道不送 {rendition.kind} · this channel takes no {rendition.kind}"
-            elif not 0 <= submission.part < len(rendition.parts):
-                refusal = "没有这一条 · there is no such part"
-            elif not (len(number) == 14 and number.startswith("+86") and number[1:].isdigit()):
-                refusal = "不是境内手机号 · no mainland mobile number"
-            else:
-                digits = self._prefix + number[3:].encode()
-                rows.append(
-                    _Row(submission.id, submission.part, digits, rendition, submission.not_after)
-                )
-            if refusal:
-                self._refuse(submission.id, submission.part, refusal, wire)
-        return rows
-
-    def _refuse(self, id: int, part: int, words: str, wire: Wire) -> None:
-        self.counts["refused"] += 1
-        wire.settle(id, part, Receipt(ReceiptKind.PERMANENT, code="not-sendable", detail=words))
-
-    async def _write_all(self, rows: list[_Row], lane: Lane, flight: Flight, wire: Wire) -> None:
+    async def _write_all(self, rows: list[Row], lane: Lane, flight: Flight, wire: Wire) -> None:
         written = 0
-        since: float | None = None
+        give_up: float | None = None
         while written < len(rows):
             link = self.line.link
             if link is None:
                 words = self.line.words(self._clock.monotonic())
                 self._down(rows[written:], words, self.line.pause, wire)
                 return
+            if lane is Lane.BULK and self._clock.monotonic() < self._brake.until:
+                written += self._tell_brake(rows[written], wire)
+                await self._woken(lane, self._brake.until)
+                continue
             room = self._room(link, lane)
             if room > 0:
                 if not wire.may_write():
                     return
                 self._write(link, rows[written : written + room], flight, wire)
                 written += room
-                since = None
+                give_up = None
             else:
-                since = since if since is not None else self._clock.monotonic()
-                if not await self._woken(lane, since):
-                    words = (
-                        "窗口满，网关无应答 · the window is full and the gateway does not answer"
-                    )
-                    self._down(rows[written:], words, THROTTLE_PAUSE, wire)
+                if give_up is None:
+                    give_up = self._clock.monotonic() + self._config.late_after
+                if not await self._woken(lane, give_up):
+                    self._down(rows[written:], _FULL, THROTTLE_PAUSE, wire)
                     return
+
+    def _tell_brake(self, row: Row, wire: Wire) -> int:
+        """Tell the engine, by one part an over-flow, to slow down; returns how many it were."""
+        if self._brake.is_told:
+            return 0
+        self._brake.is_told = True
+        pause = self._brake.until - self._clock.monotonic()
+        receipt = Receipt(
+            ReceiptKind.THROTTLED, Scope.CHANNEL, detail=_OVERFLOW, retry_after=max(0.001, pause)
+        )
+        self._note_throttled()
+        wire.settle(row.id, row.part, receipt)
+        return 1
 
     def _room(self, link: CmppLink, lane: Lane) -> int:
         room = link.room
@@ -171,20 +155,26 @@ class Sender:
             return 0
         return room - self._reserve
 
-    def _write(self, link: CmppLink, rows: list[_Row], flight: Flight, wire: Wire) -> None:
+    def _write(self, link: CmppLink, rows: list[Row], flight: Flight, wire: Wire) -> None:
         """Record, pack and write one portion: one write for all of it."""
         session = link.session
         requests: list[tuple[int, bytes, Token]] = []
         today = self._clock.millis()
+        wholes = self._wholes
         for id_, part, number, rendition, not_after in rows:
             if today >= not_after:
                 continue  # worthless by now: the engine lets it expire
+            until = valid_time(not_after, today) if self._has_validity else ""
             try:
-                template = self._templates(session.layout, rendition.parts, rendition.coding)[part]
+                template = self._templates(
+                    session.layout, rendition.parts, rendition.coding, until
+                )[part]
             except Unsendable as error:
-                self._refuse(id_, part, str(error), wire)
+                self._door.refuse(id_, part, str(error), wire)
                 continue
             sequence = session.next_sequence()
+            if wholes is not None and len(rendition.parts) > 1:
+                wholes.begin(id_, len(rendition.parts))
             wire.writing(id_, part, link.key(sequence))
             frame = template.frame(sequence, number, reference_of(id_))
             requests.append((sequence, frame, Token(flight, id_, part)))
@@ -192,14 +182,14 @@ class Sender:
         session.send_many(requests, self._clock.monotonic())
         link.flush()
 
-    def _down(self, rows: list[_Row], words: str, pause: float, wire: Wire) -> None:
+    def _down(self, rows: list[Row], words: str, pause: float, wire: Wire) -> None:
         receipt = Receipt(ReceiptKind.CHANNEL_DOWN, Scope.CHANNEL, detail=words, retry_after=pause)
         for row in rows:
             wire.settle(row.id, row.part, receipt)
 
-    async def _woken(self, lane: Lane, since: float) -> bool:
-        """Wait for room; False where there was none for `late_after` seconds."""
-        stalled = _Stalled(lane, since, asyncio.get_running_loop().create_future())
+    async def _woken(self, lane: Lane, until: float) -> bool:
+        """Wait until something changed; False where nothing did by then."""
+        stalled = _Stalled(lane, until, asyncio.get_running_loop().create_future())
         self._stalled.append(stalled)
         try:
             return await stalled.woken
@@ -215,9 +205,10 @@ class Sender:
 
     def on_events(self, link: CmppLink, events: Sequence[Event]) -> None:
         """Take what happened on the link."""
+        now = self._clock.monotonic()
         for event in events:
             if type(event) is Answered:
-                self._on_answer(cast("Answered[Token]", event))
+                self._on_answer(cast("Answered[Token]", event), now)
             elif type(event) is Delivered:
                 self._inbox.deliver(link, event.frame)
             else:
@@ -240,6 +231,7 @@ class Sender:
 
     def on_lost(self, link: CmppLink, reason: str) -> None:
         """Settle what the lost link left unanswered: nobody knows whether it was taken."""
+        self._inbox.lost(link)
         tokens = link.session.abandon()
         self.line.on_lost(link, reason, unanswered=len(tokens))
         for token in tokens:
@@ -247,22 +239,27 @@ class Sender:
         self._wake()
 
     def on_tick(self) -> None:
-        """Send away those who have waited too long for room."""
+        """Send away those who have waited too long, and look whether the gateway keeps up."""
         now = self._clock.monotonic()
+        link = self.line.link
         for stalled in self._stalled:
-            if now - stalled.since >= self._config.late_after and not stalled.woken.done():
-                stalled.woken.set_result(False)
+            if (now >= stalled.until or link is None) and not stalled.woken.done():
+                stalled.woken.set_result(link is None)
+        self.pulse.look(link is not None and link.session.room <= self._reserve, now)
+        self._inbox.look()
 
-    def _on_answer(self, event: Answered[Token]) -> None:
+    def _on_answer(self, event: Answered[Token], now: float) -> None:
         token, _, msg_id, result, sent_at, is_late = event
-        receipt = receipt_of(result, msg_id)
+        receipt = self._results.receipt(result, msg_id)
         self.line.works()
+        self.pulse.answered(sent_at, now)
         if result:
             self._note_refusal(result, receipt)
         else:
             self.counts["sent"] += 1
+            if self._wholes is not None:
+                self._inbox.add_reports(self._wholes.accepted(token.id, token.part, msg_id))
         if not is_late:
-            self.latency = (self._clock.monotonic() - sent_at) * 1000.0
             self._settle(token, receipt)
         elif receipt.kind is not ReceiptKind.UNKNOWN:
             self._late(token, receipt)
@@ -286,12 +283,15 @@ class Sender:
 
     def _note_refusal(self, result: int, receipt: Receipt) -> None:
         if receipt.kind is ReceiptKind.THROTTLED:
-            self.counts["throttled"] += 1
-            self.throttled_at = self._clock.monotonic()
+            self._note_throttled()
             return
         self.counts["refused"] += 1
-        if meaning_of(result).alarms and result not in self._alarmed:
+        if self._results.meaning(result).alarms and result not in self._alarmed:
             self._alarmed.add(result)
             _log.error(
                 "cmpp.refused", channel=self._config.name, code=result, meaning=receipt.detail
             )
+
+    def _note_throttled(self) -> None:
+        self.counts["throttled"] += 1
+        self.pulse.throttled_at = self._clock.monotonic()

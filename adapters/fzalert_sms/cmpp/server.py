@@ -7,34 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import socket
-import struct
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
-from typing_extensions import override
-
-from fzalert_sms.cmpp import framelog
-from fzalert_sms.cmpp.codec import NO_ID, Submit
+from fzalert_sms.cmpp.codec import NO_ID, Connect, Submit
 from fzalert_sms.cmpp.framelog import FrameLog
+from fzalert_sms.cmpp.judge import THROTTLED, Judge, Verdict
 from fzalert_sms.cmpp.knobs import Chance, Knobs
 from fzalert_sms.cmpp.outbox import Outbox, Parcel, Postmark
-from fzalert_sms.cmpp.session import (
-    Answered,
-    Closed,
-    Event,
-    GivenUp,
-    Limits,
-    LoggedIn,
-    ServerSession,
-    Submitted,
-)
+from fzalert_sms.cmpp.serverline import IsmgConnection
 
 _TICK = 0.05
-_ABORTIVE = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time: closing sends RST, as a firewall that forgets a flow does."""
-_Answer = tuple[int, bytes, int]
+CROWDED = 5
+"""Status of a login too many."""
 
 
 class Ismg:
@@ -72,8 +57,7 @@ class Ismg:
         self._alarm: asyncio.TimerHandle | None = None
         self._serial = 0
         self._kills = 0
-        self._tokens = 0.0
-        self._tokens_at = self._loop.time()
+        self._judge = Judge(self.chance, self._loop.time())
         self._timer = self._loop.call_later(_TICK, self._tick)
 
     def connection(self) -> IsmgConnection:
@@ -98,33 +82,30 @@ class Ismg:
         """The parcels of an account, kept while it is away."""
         return self.outboxes.setdefault(account, Outbox())
 
-    def judge(self, submit: Submit) -> _Answer:
-        """Decide on one SUBMIT and plan its report."""
-        knobs, counts = self.knobs, self.counts
-        counts["submits"] += 1
+    def judge(self, submit: Submit) -> Verdict:
+        """Decide on one SUBMIT."""
+        self.counts["submits"] += 1
         if self.next_answers:
             result = self.next_answers.popleft()
-            counts["accepted" if result <= 0 else "rejected"] += 1
-            return submit.sequence, NO_ID, max(0, result)
-        if knobs.tps and not self._may_pass(len(submit.destinations)):
-            counts["throttled"] += 1
-            return submit.sequence, NO_ID, 8
-        for number in submit.destinations:
-            result = self.chance.refusal(knobs, number)
-            if result:
-                counts["rejected"] += 1
-                return submit.sequence, NO_ID, result
-        counts["accepted"] += 1
-        return submit.sequence, self.postmark.msg_id(), 0
+            self.counts["accepted" if result <= 0 else "rejected"] += 1
+            return Verdict(submit.sequence, NO_ID, max(0, result))
+        result, stat = self._judge.result_and_stat(submit, self.knobs, self._loop.time())
+        if result:
+            self.counts["throttled" if result == THROTTLED else "rejected"] += 1
+            return Verdict(submit.sequence, NO_ID, result)
+        self.counts["accepted"] += 1
+        msg_id = self.postmark.msg_id() if self.knobs.gives_ids else NO_ID
+        return Verdict(submit.sequence, msg_id, 0, stat)
 
-    def plan_report(self, account: str, submit: Submit, msg_id: bytes, answer_at: float) -> None:
+    def plan_report(self, account: str, submit: Submit, verdict: Verdict, answer_at: float) -> None:
         """Queue the report about an accepted text; an early one goes out at once."""
         knobs = self.knobs
         plan = self.chance.report(knobs)
-        if plan == "missing":
+        if plan == "missing" or not _is_reported(submit, knobs):
             return
-        stat = "UNDELIV" if self.chance.fails(knobs, submit.destinations[0]) else "DELIVRD"
-        parcel = self.postmark.report(submit, msg_id, stat, self.postmark.minute())
+        parcel = self.postmark.report(
+            submit, verdict.msg_id, verdict.stat, self.postmark.minute(), knobs
+        )
         if plan == "early":
             self.outbox(account).waiting.append(parcel)
             return
@@ -132,6 +113,16 @@ class Ismg:
         delay += knobs.late_ms if plan == "late" else 0.0
         for _ in range(2 if plan == "twice" else 1):
             self.post(account, parcel, answer_at + delay / 1000.0)
+
+    def check_login(self, asked: Connect) -> int:
+        """The status of a login whose digest is right."""
+        knobs = self.knobs
+        there = len(self.outbox(asked.source_addr).carriers)
+        if knobs.max_connections and there >= knobs.max_connections:
+            return CROWDED
+        if knobs.max_skew and self.postmark.skew(asked.timestamp, knobs) > knobs.max_skew:
+            return 3
+        return 0
 
     def post(self, account: str, parcel: Parcel, due: float) -> None:
         """Deliver a parcel at a time of the loop's clock."""
@@ -151,16 +142,6 @@ class Ismg:
         """Take one of the cuts that are left."""
         self._kills += 1
         return self._kills <= self.knobs.kills
-
-    def _may_pass(self, cost: int) -> bool:
-        now = self._loop.time()
-        limit = max(1.0, self.knobs.tps / 10)
-        self._tokens = min(limit, self._tokens + (now - self._tokens_at) * self.knobs.tps)
-        self._tokens_at = now
-        if self._tokens < cost:
-            return False
-        self._tokens -= cost
-        return True
 
     def _release(self) -> None:
         now = self._loop.time()
@@ -195,157 +176,11 @@ class Ismg:
         self._timer = self._loop.call_later(_TICK, self._tick)
 
 
-class IsmgConnection(asyncio.Protocol):
-    """One connection of an account."""
-
-    def __init__(self, ismg: Ismg, number: int) -> None:
-        self.number = number
-        self._ismg = ismg
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._submits = 0
-        self._reason = ""
-        knobs = ismg.knobs
-        self.session: ServerSession[Parcel] = ServerSession(
-            knobs.accounts,
-            limits=Limits(
-                window=knobs.window,
-                # A DELIVER is never merely late: it is sent again, and the link is kept.
-                late_after=knobs.redeliver_after,
-                request_timeout=knobs.redeliver_after,
-                timeouts_in_row=1_000_000_000,
-                keep_alive=knobs.keep_alive,
-            ),
-            layout=knobs.forced_layout,
-            refuse_with=knobs.login_status,
-        )
-        self.session.answers_tests = knobs.answers_tests
-        if ismg.log is not None:
-            self.session.tap = partial(ismg.log.add, framelog.RECEIVED, number)
-
-    def cut(self, reason: str, *, reset: bool = True) -> None:
-        """Close at once, by default so that the peer sees a reset."""
-        self._reason = reason
-        transport = self._transport
-        if transport is None:
-            return
-        handle = transport.get_extra_info("socket")
-        if reset and handle is not None and handle.fileno() >= 0:
-            handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORTIVE)
-        transport.abort()
-
-    def leave(self) -> None:
-        """Send TERMINATE."""
-        self._reason = "the simulator sent TERMINATE"
-        self.session.leave(self._loop.time())
-        self.flush()
-
-    def answer(self, answers: list[_Answer]) -> None:
-        """Send answers to SUBMITs."""
-        for sequence, msg_id, result in answers:
-            self.session.answer(sequence, msg_id, result)
-        self.flush()
-        self._ismg.on_change()
-
-    def tick(self) -> None:
-        """Look at the time."""
-        self._take(self.session.tick(self._loop.time()))
-
-    def flush(self) -> None:
-        """Log what waits, then hand it to the socket, in one write."""
-        frames = self.session.frames_to_send()
-        transport = self._transport
-        if not frames or transport is None or transport.is_closing() or self._ismg.knobs.is_silent:
-            return
-        log = self._ismg.log
-        if log is not None:
-            for frame in frames:
-                log.add(framelog.SENT, self.number, frame)
-            log.flush()
-        transport.write(b"".join(frames))
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  what create_server makes
-        self._transport = transport
-        self._ismg.connections.append(self)
-        self.session.start(self._loop.time())
-        self._note(framelog.OPENED)
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        events = self.session.receive_data(data, self._loop.time())
-        if self._ismg.log is not None:
-            self._ismg.log.flush()
-        self._take(events)
-        self._ismg.on_change()
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._ismg.connections.remove(self)
-        account = self.session.account
-        if account:
-            outbox = self._ismg.outbox(account)
-            outbox.carriers = [carrier for carrier in outbox.carriers if carrier is not self]
-            outbox.waiting.extendleft(reversed(self.session.abandon()))
-        reason = self._reason or (str(exc) if exc is not None else "the peer closed")
-        self._note(framelog.CLOSED, reason.encode())
-        self._ismg.on_change()
-
-    def _note(self, kind: int, payload: bytes = b"") -> None:
-        if self._ismg.log is not None:
-            self._ismg.log.add(kind, self.number, payload)
-            self._ismg.log.flush()
-
-    def _take(self, events: list[Event]) -> None:
-        submits: list[Submit] = []
-        for event in events:
-            match event:
-                case Submitted(frame):
-                    submits.append(frame)
-                case Answered():
-                    self._ismg.counts["acknowledged"] += 1
-                case GivenUp(parcel, _, _):
-                    self._ismg.outbox(self.session.account).waiting.appendleft(parcel)
-                case LoggedIn():
-                    self._ismg.counts["logins"] += 1
-                    self._ismg.outbox(self.session.account).carriers.append(self)
-                case Closed(reason):
-                    self._reason = self._reason or reason
-                case _:
-                    pass  # malformed and unexpected frames are in the log
-        if submits:
-            self._on_submits(submits)
-        self.flush()
-        if self.session.account and not self.session.is_closed:
-            self._ismg.pump(self.session.account)
-        if self.session.is_closed and self._transport is not None:
-            self._transport.close()
-
-    def _on_submits(self, submits: list[Submit]) -> None:
-        ismg = self._ismg
-        knobs, account = ismg.knobs, self.session.account
-        delay = knobs.response_delay_ms / 1000.0
-        answers: list[_Answer] = []
-        answer_at = self._loop.time() + delay
-        for submit in submits:
-            self._submits += 1
-            if knobs.kill_after and self._submits >= knobs.kill_after and ismg.may_kill():
-                self.cut("the simulator cuts the connection")
-                return
-            answer = ismg.judge(submit)
-            _, msg_id, result = answer
-            if ismg.on_submit is not None:
-                ismg.on_submit(submit, msg_id, result)
-            if any(msg_id) and submit.registered_delivery:
-                ismg.plan_report(account, submit, msg_id, answer_at)
-            if not ismg.chance.drops(knobs):
-                answers.append(answer)
-        ismg.pump(account)
-        if delay:
-            self._loop.call_later(delay, self.answer, answers)
-        else:
-            for sequence, msg_id, result in answers:
-                self.session.answer(sequence, msg_id, result)
-        if knobs.leave_after and self._submits >= knobs.leave_after:
-            self.leave()
+def _is_reported(submit: Submit, knobs: Knobs) -> bool:
+    match knobs.report_parts:
+        case "all":
+            return True
+        case "first":
+            return submit.pk_number <= 1
+        case "last":
+            return submit.pk_number == submit.pk_total

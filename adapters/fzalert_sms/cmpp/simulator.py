@@ -6,24 +6,25 @@ before it answers, and misbehaves as told. Tests use `CmppSimulator` in their ow
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from fzalert.ports import Command, CommandGroup
-from fzalert_sms.cmpp.codec import Submit
+from fzalert_sms.cmpp.arguments import read_arguments
+from fzalert_sms.cmpp.codec import Submit, concatenation_header
 from fzalert_sms.cmpp.framelog import FrameLog
 from fzalert_sms.cmpp.knobs import Knobs
 from fzalert_sms.cmpp.outbox import Parcel
 from fzalert_sms.cmpp.server import Ismg
+from fzalert_sms.cmpp.serverline import IsmgConnection
 
 
 class CmppSimulator:
@@ -141,14 +142,33 @@ class CmppSimulator:
         for connection in list(self.ismg.connections):
             connection.leave()
 
-    def report(self, submit: Submit, msg_id: bytes, stat: str) -> None:
-        """Send a report about one text now."""
+    def report(
+        self, submit: Submit, msg_id: bytes, stat: str, *, on: IsmgConnection | None = None
+    ) -> None:
+        """Send a report about one text now, on one connection or on any."""
         mark = self.ismg.postmark
-        self._post(submit.msg_src, mark.report(submit, msg_id, stat, mark.minute()))
+        parcel = mark.report(submit, msg_id, stat, mark.minute(), self.ismg.knobs)
+        self._post(submit.msg_src, parcel, on)
 
     def write(self, account: str, number: str, text: str, *, to: str = "10698000") -> None:
         """Let a person write to the account."""
-        self._post(account, Parcel(self.ismg.postmark.msg_id(), to, "", number, None, text))
+        msg_id = self.ismg.postmark.msg_id()
+        self._post(account, Parcel(msg_id, to, "", number, None, text.encode("utf-16-be")))
+
+    def write_part(
+        self,
+        account: str,
+        number: str,
+        place: tuple[int, int, int],
+        octets: bytes,
+        *,
+        to: str = "10698000",
+        on: IsmgConnection | None = None,
+    ) -> None:
+        """Let one part of a long message arrive: reference, total and number of the part."""
+        content = concatenation_header(*place) + octets
+        msg_id = self.ismg.postmark.msg_id()
+        self._post(account, Parcel(msg_id, to, "", number, None, content, has_header=True), on)
 
     async def until(self, is_so: Callable[[], bool], timeout: float = 5.0) -> None:  # noqa: ASYNC109  a test's own patience
         """Wait until something holds; it is looked at after every portion of frames.
@@ -167,7 +187,10 @@ class CmppSimulator:
         finally:
             self._waiting.remove(entry)
 
-    def _post(self, account: str, parcel: Parcel) -> None:
+    def _post(self, account: str, parcel: Parcel, on: IsmgConnection | None = None) -> None:
+        if on is not None:
+            on.deliver(parcel)
+            return
         self.ismg.outbox(account).waiting.append(parcel)
         self.ismg.pump(account)
 
@@ -261,55 +284,11 @@ COMMANDS = CommandGroup(
 )
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m fzalert_sms.cmpp.simulator",
-        description="A simulated CMPP gateway. Every knob is described in fzalert_sms.cmpp.knobs.",
-    )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--log", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--account", action="append", metavar="SP_ID:SECRET", help="may be given more than once"
-    )
-    parser.add_argument(
-        "--reject", action="append", default=[], metavar="SHARE:RESULT", help="may be repeated"
-    )
-    defaults = Knobs()
-    for knob in fields(Knobs):
-        default = getattr(defaults, knob.name)
-        option = "--" + knob.name.removeprefix("is_").replace("_", "-")
-        if isinstance(default, bool):
-            parser.add_argument(
-                option, dest=knob.name, default=default, action=argparse.BooleanOptionalAction
-            )
-        elif isinstance(default, (int, float, str)):
-            parser.add_argument(option, dest=knob.name, default=default, type=type(default))
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the simulator until SIGINT or SIGTERM; its counts are the last line on stdout."""
-    given = vars(_arguments(sys.argv[1:] if argv is None else argv))
-    values = {
-        knob.name: given[knob.name]
-        for knob in fields(Knobs)
-        if knob.name not in ("accounts", "rejects")
-    }
-    if given["account"]:
-        pairs = (pair.partition(":") for pair in given["account"])
-        values["accounts"] = {name: secret for name, _, secret in pairs}
-    rejects = (pair.partition(":") for pair in given["reject"])
-    values["rejects"] = tuple((float(share), int(result)) for share, _, result in rejects)
+    given, knobs = read_arguments(sys.argv[1:] if argv is None else argv)
     result = asyncio.run(
-        _serve(
-            Knobs(**values),
-            host=given["host"],
-            port=given["port"],
-            log=given["log"],
-            seed=given["seed"],
-        )
+        _serve(knobs, host=given.host, port=given.port, log=given.log, seed=given.seed)
     )
     counts = {name: getattr(result, name) for name in SimulatorResult.__slots__}
     sys.stdout.write(json.dumps(counts) + "\n")

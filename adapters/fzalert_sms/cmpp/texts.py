@@ -1,12 +1,15 @@
-"""From a rendition to the octets of its parts, made once and used for every recipient."""
+"""From a rendition to the octets of its parts, made once and used for every recipient; and back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from fzalert.messages import Coding
 from fzalert_sms.cmpp.codec import (
+    BEIJING,
     NO_ID,
     Layout,
     Submit,
@@ -21,6 +24,7 @@ _FORMATS: dict[Coding, tuple[int, str]] = {
     Coding.GSM7: (0, "ascii"),  # Chinese gateways read format 0 as ASCII, not as GSM 03.38
     Coding.GB18030: (15, "gb18030"),
 }
+_LONGEST_VALIDITY = 48 * 3_600_000
 _OCTETS = {0: 159}
 """Most octets of a part by Msg_Fmt; 140 where unsaid. Source: CMPP V3.0.0, 8.4.3.1, Msg_Length."""
 _DECODERS = {0: "ascii", 8: "utf-16-be", 15: "gb18030", 24: "utf-16-be", 25: "utf-16-be"}
@@ -32,16 +36,18 @@ class Unsendable(Exception):
     """A text that cannot go out as it is; the words say why."""
 
 
-def template_maker(config: CmppConfig) -> Callable[[Layout, tuple[str, ...], Coding], Templates]:
+def template_maker(
+    config: CmppConfig,
+) -> Callable[[Layout, tuple[str, ...], Coding, str], Templates]:
     """Return a function that writes the parts of a text, and keeps the last 64 texts.
 
-    The function raises `Unsendable`.
+    Its last argument is the ValId_Time. The function raises `Unsendable`.
     """
 
     @lru_cache(maxsize=64)
-    def make(layout: Layout, parts: tuple[str, ...], coding: Coding) -> Templates:
+    def make(layout: Layout, parts: tuple[str, ...], coding: Coding, until: str) -> Templates:
         return tuple(
-            SubmitTemplate(_submit(config, parts, index, coding), layout)
+            SubmitTemplate(_submit(config, parts, index, coding, until), layout)
             for index in range(len(parts))
         )
 
@@ -59,12 +65,76 @@ def reference_of(message: int) -> int:
 
 def incoming_text(content: bytes, msg_fmt: int, *, has_header: bool) -> str:
     """Read a person's message; what cannot be read is shown as U+FFFD."""
-    if has_header and content:
-        content = content[content[0] + 1 :]
-    return content.decode(_DECODERS.get(msg_fmt, "ascii"), errors="replace")
+    return text_of(divide(content)[1] if has_header else content, msg_fmt)
 
 
-def _submit(config: CmppConfig, parts: tuple[str, ...], index: int, coding: Coding) -> Submit:
+def text_of(octets: bytes, msg_fmt: int) -> str:
+    """Read octets without any header; what cannot be read is shown as U+FFFD."""
+    return octets.decode(_DECODERS.get(msg_fmt, "ascii"), errors="replace")
+
+
+class Place(NamedTuple):
+    """Where a part stands in a long text.
+
+    Attributes:
+        reference: The same in all parts of the text.
+        total: How many there are.
+        number: Which this is, from 1.
+    """
+
+    reference: int
+    total: int
+    number: int
+
+
+def divide(content: bytes) -> tuple[Place | None, bytes]:
+    """Take the user data header off; its place is None where it names none that makes sense.
+
+    Source: 3GPP TS 23.040, 9.2.3.24.1 (8-bit reference) and 9.2.3.24.8 (16-bit).
+    """
+    if not content:
+        return None, content
+    end = content[0] + 1
+    header, text = content[1:end], content[end:]
+    at = 0
+    while at + 2 <= len(header):
+        element, size = header[at], header[at + 1]
+        value = header[at + 2 : at + 2 + size]
+        at += 2 + size
+        if (element, size, len(value)) in {(0x00, 3, 3), (0x08, 4, 4)}:
+            place = Place(int.from_bytes(value[:-2], "big"), value[-2], value[-1])
+            if 0 < place.number <= place.total:
+                return place, text
+    return None, text
+
+
+def valid_time(not_after: int, now: int) -> str:
+    """ValId_Time: until when the carrier may try, as an absolute time; empty beyond two days.
+
+    Beyond two days the carrier's own limit is the shorter one. More than an hour off it is given in
+    whole minutes, so that neighbours share a template.
+
+    Args:
+        not_after: Milliseconds since the epoch.
+        now: The same.
+
+    Source: CMPP V3.0.0, 8.4.3.1, after SMPP 3.3: YYMMDDhhmmss, tenths, quarter hours from UTC.
+    """
+    left = not_after - now
+    if not 0 < left <= _LONGEST_VALIDITY:
+        return ""
+    seconds = not_after // 1000
+    return _stamp(seconds - seconds % 60 if left > 3_600_000 else seconds)
+
+
+@lru_cache(maxsize=256)
+def _stamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, BEIJING).strftime("%y%m%d%H%M%S") + "032+"
+
+
+def _submit(
+    config: CmppConfig, parts: tuple[str, ...], index: int, coding: Coding, until: str
+) -> Submit:
     msg_fmt, codec = _FORMATS[coding]
     try:
         content = parts[index].encode(codec)
@@ -96,7 +166,7 @@ def _submit(config: CmppConfig, parts: tuple[str, ...], index: int, coding: Codi
         msg_src=config.account,
         fee_type=config.fee_type,
         fee_code=config.fee_code,
-        valid_time="",
+        valid_time=until,
         at_time="",
         src_id=config.src_id,
         destinations=("",),

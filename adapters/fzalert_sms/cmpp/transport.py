@@ -52,6 +52,14 @@ class Token(NamedTuple):
     part: int
 
 
+class Ticket(NamedTuple):
+    """What answers one delivery, on the link that brought it."""
+
+    link: CmppLink
+    sequence: int
+    msg_id: bytes
+
+
 class Owner(Protocol):
     """Who hears of a link."""
 
@@ -77,6 +85,11 @@ class CmppLink(asyncio.Protocol):
         began_at: Wall milliseconds at which it was dialled: with the slot and a sequence it makes a
             wire key that no other connection of the account has.
         slot: The adapter's slot.
+
+    Attributes:
+        session: See above.
+        lost: Set once the link is gone.
+        is_connected: Whether the peer took the connection, whatever came of it.
     """
 
     def __init__(
@@ -90,6 +103,7 @@ class CmppLink(asyncio.Protocol):
     ) -> None:
         self.session = session
         self.lost = asyncio.Event()
+        self.is_connected = False
         self._owner = owner
         self._now = now
         self._began_at = began_at
@@ -141,6 +155,7 @@ class CmppLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  what create_connection makes
         self._transport = transport
+        self.is_connected = True
         handle = transport.get_extra_info("socket")
         if handle is not None:
             handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

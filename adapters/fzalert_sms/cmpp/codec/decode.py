@@ -36,9 +36,22 @@ _QUERY = Struct(">8sB10s8s")
 _QUERY_RESP = Struct(">8sB10s8I")
 _ANSWER_V20 = Struct(">8sB")
 _ANSWER_V30 = Struct(">8sI")
-_REPORT_HEAD = Struct(">8s7s10s10s")
-_REPORT_NUMBER = {60: 21, 71: 32}
-"""Octets of the number in a report, by the octets of the whole report."""
+_SHORTEST_REPORT = 35
+"""Octets of Msg_Id, Stat and both times of a report: less cannot be one."""
+
+
+_REPORT_V20 = Struct(">8s7s10s10s21sI")
+_REPORT_V30 = Struct(">8s7s10s10s32sI")
+_REPORTS = {
+    60: _REPORT_V20,
+    71: _REPORT_V30,
+    # Times with seconds, as some gateways write them; then without SMSC_sequence.
+    64: Struct(">8s7s12s12s21sI"),
+    75: Struct(">8s7s12s12s32sI"),
+    56: _REPORT_V20,
+    67: _REPORT_V30,
+}
+"""The fields of a report by its octets."""
 
 
 class _Unreadable(Exception):
@@ -70,22 +83,24 @@ def decode(frame: bytes, layout: Layout) -> Frame | DecodeError:
 def decode_report(content: bytes) -> Report | None:
     """Read the content of a status report, by its own length; None where it is too short.
 
-    A length other than 60 or 71 gives the head alone and is marked as odd.
+    A length that is of neither version is marked as odd; of one that nobody is known to write the
+    head alone is read.
     """
-    if len(content) < _REPORT_HEAD.size:
-        return None
-    msg_id, stat, submit_time, done_time = _REPORT_HEAD.unpack_from(content)
-    width = _REPORT_NUMBER.get(len(content))
-    if width is None:
-        return Report(msg_id, _text(stat).rstrip(), "", "", "", 0, is_odd=True)
-    end = _REPORT_HEAD.size + width
+    size = len(content)
+    shape = _REPORTS.get(size)
+    if shape is None:
+        if size < _SHORTEST_REPORT:
+            return None
+        return Report(content[:8], _text(content[8:15]).strip(), "", "", "", 0, is_odd=True)
+    msg_id, stat, submitted, done, number, sequence = shape.unpack(content.ljust(shape.size, b"\0"))
     return Report(
         msg_id,
-        _text(stat).rstrip(),
-        _text(submit_time).strip(),
-        _text(done_time).strip(),
-        _text(content[_REPORT_HEAD.size : end]).strip(),
-        int.from_bytes(content[end:], "big"),
+        _text(stat).strip(),
+        _text(submitted).strip(),
+        _text(done).strip(),
+        _text(number).strip(),
+        sequence,
+        size not in (60, 71),
     )
 
 

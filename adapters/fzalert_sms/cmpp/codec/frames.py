@@ -129,7 +129,7 @@ class Report(NamedTuple):
         done_time: The same for the end.
         dest_terminal_id: The addressee; empty where it could not be read.
         smsc_sequence: SMSC_sequence.
-        is_odd: True where the length was none of the two known ones and only the head was read.
+        is_odd: True where its length was neither that of 2.0 nor that of 3.0.
     """
 
     msg_id: bytes

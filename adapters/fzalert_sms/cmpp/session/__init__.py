@@ -3,6 +3,7 @@
 from fzalert_sms.cmpp.session.client import ClientSession, Credentials
 from fzalert_sms.cmpp.session.core import Event, Session
 from fzalert_sms.cmpp.session.events import (
+    VERSION_TOO_HIGH,
     Answered,
     Closed,
     Delivered,
@@ -22,6 +23,7 @@ from fzalert_sms.cmpp.session.events import (
 from fzalert_sms.cmpp.session.server import ServerSession
 
 __all__ = [
+    "VERSION_TOO_HIGH",
     "Answered",
     "ClientSession",
     "Closed",

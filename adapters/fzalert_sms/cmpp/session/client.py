@@ -15,12 +15,14 @@ from fzalert_sms.cmpp.codec import (
     Deliver,
     DeliverResp,
     Layout,
+    TerminateResp,
     is_from_gateway,
     source_digest,
 )
 from fzalert_sms.cmpp.codec import layout as c
 from fzalert_sms.cmpp.session.core import Event, Handler, Session
 from fzalert_sms.cmpp.session.events import (
+    VERSION_TOO_HIGH,
     Delivered,
     Limits,
     Opened,
@@ -39,6 +41,7 @@ class Credentials(NamedTuple):
         version: The version asked for: 0x30 or 0x20.
         pads: Whether a short account is padded before it is hashed.
         is_strict: Whether a wrong digest of the gateway ends the connection.
+        steps_down: Whether a gateway that answers in a lower version is taken.
     """
 
     account: str
@@ -46,6 +49,7 @@ class Credentials(NamedTuple):
     version: int = V30.version
     pads: bool = False
     is_strict: bool = False
+    steps_down: bool = True
 
     @override
     def __repr__(self) -> str:
@@ -68,6 +72,7 @@ class ClientSession(Session[T], Generic[T]):
         super().__init__(limits=limits, layout=layout, first_sequence=first_sequence)
         self._credentials = credentials
         self._digest = b""
+        self._to_terminate: int | None = None
         self.unacknowledged = 0
 
     def login(self, timestamp: int, now: float) -> None:
@@ -83,6 +88,23 @@ class ClientSession(Session[T], Generic[T]):
         if self.state in (State.OPEN, State.LEAVING):
             self.unacknowledged -= 1
             self._reply(DeliverResp(sequence, msg_id, result))
+
+    @override
+    def receive_data(self, data: bytes, now: float) -> list[Event]:
+        events = super().receive_data(data, now)
+        if self._to_terminate is not None and not self._pending:
+            self._terminated(events)
+        return events
+
+    @override
+    def tick(self, now: float) -> list[Event]:
+        if self._to_terminate is None or self.is_closed:
+            return super().tick(now)
+        events: list[Event] = []
+        self._check_requests(now, events)
+        if now - self._left_at >= self.limits.grace or not self._pending:
+            self._terminated(events)
+        return events
 
     @override
     def _login_table(self) -> dict[int, Handler]:
@@ -114,11 +136,32 @@ class ClientSession(Session[T], Generic[T]):
             if mine.is_strict:
                 self._close(warning, events)
                 return
+        # Some gateways name a version that they do not speak: the length of the answer tells.
         self.layout = V20 if answer.width == V20.status else V30
         if self.layout.version < mine.version:
             warning = warning or "the gateway answered in the layout of 2.0"
+            if not mine.steps_down:
+                events.append(Refused(VERSION_TOO_HIGH))
+                self._close(warning, events)
+                return
         self.state = State.OPEN
         events.append(Opened(answer.version, warning))
+
+    @override
+    def _on_terminate(self, frame: bytes, now: float, events: list[Event]) -> None:
+        """Send no more; let the gateway answer what is out before it is told to go."""
+        found = self._decoded(frame, events)
+        if found is None or self._to_terminate is not None:
+            return
+        self._to_terminate = found.sequence
+        self._left_at = now
+        self.state = State.LEAVING
+
+    def _terminated(self, events: list[Event]) -> None:
+        if self._to_terminate is not None and not self.is_closed:
+            self._reply(TerminateResp(self._to_terminate))
+            self._close("the peer sent TERMINATE", events, by_peer=True)
+        self._to_terminate = None
 
     def _on_deliver(self, frame: bytes, now: float, events: list[Event]) -> None:
         del now

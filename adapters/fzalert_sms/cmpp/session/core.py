@@ -47,7 +47,8 @@ Event = tuple[object, ...]
 """Any of the tuples in `events`."""
 Handler = Callable[[bytes, float, list[Event]], None]
 
-_ANSWER_V30 = Struct(">III8sI")
+_ANSWERS = {24: Struct(">III8sI"), 21: Struct(">III8sB")}
+"""SUBMIT_RESP and DELIVER_RESP by their length, which tells the version better than the login."""
 _REMEMBERED = 4096
 """Requests given up that a late answer still finds."""
 
@@ -198,8 +199,9 @@ class Session(ABC, Generic[T]):
         for frame in self._buffer.feed(data):
             if self.tap is not None:
                 self.tap(frame)
-            if len(frame) == _ANSWER_V30.size and self.state is State.OPEN:
-                _, command, sequence, msg_id, result = _ANSWER_V30.unpack(frame)
+            shape = _ANSWERS.get(len(frame))
+            if shape is not None and self.state is State.OPEN:
+                _, command, sequence, msg_id, result = shape.unpack(frame)
                 if command == answer:
                     self._settle(sequence, msg_id, result, events)
                     continue

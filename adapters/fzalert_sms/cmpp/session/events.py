@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import enum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from typing_extensions import override
 
 from fzalert_sms.cmpp.codec import Connect, Deliver, Submit
 
 T = TypeVar("T")
+
+VERSION_TOO_HIGH: Final = 4
+"""Status of a login whose version the gateway does not speak."""
 
 
 class State(enum.StrEnum):
@@ -37,6 +40,7 @@ class Limits(NamedTuple):
         keep_alive_tries: ACTIVE_TESTs in all before the link counts as dead (N).
         login_timeout: Time for the login.
         leave_timeout: Time for the answer to TERMINATE.
+        grace: Time that a peer which sent TERMINATE has for the answers it still owes.
     """
 
     window: int = 16
@@ -48,6 +52,7 @@ class Limits(NamedTuple):
     keep_alive_tries: int = 3
     login_timeout: float = 30.0
     leave_timeout: float = 2.0
+    grace: float = 1.0
 
 
 class Opened(NamedTuple):

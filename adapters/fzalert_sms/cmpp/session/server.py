@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Generic
 
 from typing_extensions import override
 
 from fzalert_sms.cmpp.codec import (
+    HEADER,
     NO_ID,
     V30,
     CancelResp,
@@ -26,7 +27,7 @@ from fzalert_sms.cmpp.codec import (
 from fzalert_sms.cmpp.codec import layout as c
 from fzalert_sms.cmpp.codec.frames import Cancel, Query
 from fzalert_sms.cmpp.session.core import Event, Handler, Session
-from fzalert_sms.cmpp.session.events import Limits, LoggedIn, State, Submitted, T
+from fzalert_sms.cmpp.session.events import VERSION_TOO_HIGH, Limits, LoggedIn, State, Submitted, T
 
 
 class ServerSession(Session[T], Generic[T]):
@@ -38,6 +39,13 @@ class ServerSession(Session[T], Generic[T]):
         layout: The layout of every frame, or None to take the one that the login asks for. Some
             clients ask for 2.0 and then speak 3.0.
         refuse_with: A status that every login gets instead of its own, or 0.
+        highest: The highest version that is spoken; a login that asks for more gets status 4.
+        check: Asked for the status of a login that is right so far.
+
+    Attributes:
+        account: Who is logged in; empty before.
+        answers_tests: Whether ACTIVE_TEST is answered.
+        bare_tests: Whether it is answered with a header alone.
     """
 
     answer_command = c.DELIVER_RESP
@@ -49,13 +57,18 @@ class ServerSession(Session[T], Generic[T]):
         limits: Limits,
         layout: Layout | None = None,
         refuse_with: int = 0,
+        highest: int = 0xFF,
+        check: Callable[[Connect], int] | None = None,
     ) -> None:
         super().__init__(limits=limits, layout=layout or V30)
         self.account = ""
         self.answers_tests = True
+        self.bare_tests = False
         self._accounts = accounts
         self._forced = layout
         self._refuse_with = refuse_with
+        self._highest = highest
+        self._check = check
 
     def answer(self, sequence: int, msg_id: bytes, result: int) -> None:
         """Answer a submission."""
@@ -77,7 +90,10 @@ class ServerSession(Session[T], Generic[T]):
 
     @override
     def _on_test(self, frame: bytes, now: float, events: list[Event]) -> None:
-        if self.answers_tests:
+        if self.answers_tests and self.bare_tests:
+            sequence = HEADER.unpack_from(frame)[2]
+            self._replies.append(HEADER.pack(HEADER.size, c.ACTIVE_TEST_RESP, sequence))
+        elif self.answers_tests:
             super()._on_test(frame, now, events)
 
     def _on_connect(self, frame: bytes, now: float, events: list[Event]) -> None:
@@ -86,13 +102,9 @@ class ServerSession(Session[T], Generic[T]):
         if not isinstance(asked, Connect):
             self._close("the login cannot be read", events)
             return
-        self.layout = self._forced or layout_of(asked.version)
+        self.layout = self._forced or layout_of(min(asked.version, self._highest))
         secret = self._accounts.get(asked.source_addr)
-        status = self._refuse_with
-        if not status and secret is None:
-            status = 2
-        elif not status and secret is not None and not is_from_account(asked, secret):
-            status = 3
+        status = self._refuse_with or self._judge(asked, secret)
         digest = bytes(16)
         if status == 0 and secret is not None:
             digest = gateway_digest(0, self.layout.status, asked.authenticator, secret)
@@ -104,6 +116,15 @@ class ServerSession(Session[T], Generic[T]):
         self.account = asked.source_addr
         self.state = State.OPEN
         events.append(LoggedIn(asked))
+
+    def _judge(self, asked: Connect, secret: str | None) -> int:
+        if asked.version > self._highest:
+            return VERSION_TOO_HIGH
+        if secret is None:
+            return 2
+        if not is_from_account(asked, secret):
+            return 3
+        return self._check(asked) if self._check is not None else 0
 
     def _on_submit(self, frame: bytes, now: float, events: list[Event]) -> None:
         del now

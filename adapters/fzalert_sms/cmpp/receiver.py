@@ -1,0 +1,49 @@
+"""A connection that only takes what the gateway delivers, where sending has its own.
+
+Many provinces give an account one connection for texts and another for reports and replies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fzalert.ports import AdapterContext
+from fzalert_sms.cmpp.account import Account
+from fzalert_sms.cmpp.config import CmppConfig
+from fzalert_sms.cmpp.inbox import Inbox
+from fzalert_sms.cmpp.line import Line
+from fzalert_sms.cmpp.session import Delivered, Event
+from fzalert_sms.cmpp.transport import CmppLink
+
+
+class Receiver:
+    """Keeps a line of its own and hands what comes on it to the inbox.
+
+    Attributes:
+        line: The link that is there, or why there is none.
+    """
+
+    def __init__(
+        self, config: CmppConfig, context: AdapterContext, inbox: Inbox, account: Account
+    ) -> None:
+        port = config.receive_port
+        places = [(host, port or other) for host, other in config.endpoints]
+        self.line = Line(config, context, self, account, places, use="receive")
+        self._inbox = inbox
+
+    def on_events(self, link: CmppLink, events: Sequence[Event]) -> None:
+        """Take what happened on the link."""
+        for event in events:
+            if isinstance(event, Delivered):
+                self._inbox.deliver(link, event.frame)
+            else:
+                self.line.on_event(link, event)
+
+    def on_lost(self, link: CmppLink, reason: str) -> None:
+        """The link is gone; nothing of ours was on it."""
+        link.session.abandon()
+        self._inbox.lost(link)
+        self.line.on_lost(link, reason, unanswered=0)
+
+    def on_tick(self) -> None:
+        """Nothing of its own depends on the time."""
