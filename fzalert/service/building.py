@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -23,6 +23,7 @@ from fzalert.ports import Adapter, AdapterContext, AdapterState, Signer
 from fzalert.scripts import ScriptSettings
 from fzalert.service.sockets import LocalSocket
 from fzalert.service.standin import StandIn
+from fzalert.service.wrong import where
 from fzalert.store import ChangeSet, SqliteStore, StateRow, Store
 
 SIGNING_KEY = "signing.key"
@@ -110,7 +111,7 @@ class Building:
         broken: list[Exception] = []
         for step in steps:
             try:
-                await step()
+                await _twice(step)
             except (TimeoutError, FzalertError) as error:
                 why = f"{type(error).__name__}: {error}"
                 log.warning("service.close_late", step=step.__qualname__, why=why)
@@ -118,6 +119,18 @@ class Building:
                 broken.append(error)
         if broken:
             raise broken[0]
+
+
+async def _twice(step: Callable[[], Awaitable[None]]) -> None:
+    """Take a step of the close; once more where something outlived its first cancellation.
+
+    An adapter that fails while it is cancelled counts as crashed, and waits to be started again.
+    """
+    try:
+        await step()
+    except TimeoutError as error:
+        log.warning("service.close_again", step=step.__qualname__, why=str(error))
+        await step()
 
 
 async def build(settings: Settings, clock: Clock) -> Building:
@@ -238,8 +251,14 @@ def adapter_maker(
             _ = adapter.capabilities  # asked for later, where a failure would be everybody's
         except ConfigError:
             raise
-        except Exception as error:
-            log.exception("channel.not_made", channel=channel.name, adapter=channel.adapter)
+        except Exception as error:  # noqa: BLE001  a broken adapter degrades its channel only
+            log.warning(
+                "channel.not_made",
+                channel=channel.name,
+                adapter=channel.adapter,
+                error=type(error).__name__,
+                where=where(error),
+            )
             why = f"适配器无法启动 / {channel.adapter} cannot be made: {type(error).__name__}"
             return StandIn(channel.adapter, why)
         return adapter

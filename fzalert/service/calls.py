@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from fzalert.errors import FzalertError, InputError
 from fzalert.service.models import CampaignRequest, WarnRequest
-from fzalert.service.wrong import wrong_call
+from fzalert.service.wrong import where, wrong_call
 
 if TYPE_CHECKING:
     from fzalert.access.actors import Actor
@@ -71,8 +71,10 @@ class Calls:
             return {"id": number, "error": encode_error(error)}
         except ValidationError as error:
             return {"id": number, "error": encode_error(wrong_call(error))}
-        except Exception as error:
-            log.exception("socket.call_failed", call=name)
+        except Exception as error:  # noqa: BLE001  the boundary: the other side gets an answer
+            log.warning(
+                "socket.call_failed", call=name, error=type(error).__name__, where=where(error)
+            )
             failed = FzalertError(f"The service failed: {type(error).__name__}.")
             return {"id": number, "error": encode_error(failed)}
 

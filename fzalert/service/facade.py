@@ -33,7 +33,7 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
-from fzalert.service.wrong import wrong_call
+from fzalert.service.wrong import where, wrong_call
 
 __all__ = ["Fzalert", "WarningHandle", "WarningOutcome"]
 
@@ -125,8 +125,8 @@ class Fzalert:
             is_sure = isinstance(error, StoreError | NotConnected) and error.retry is not Retry.ASK
             state = "failed" if is_sure else "unknown"
             view = _not_accepted(request, targets, state, error.code, str(error))
-        except Exception as error:
-            log.exception("warn.failed", script=script)
+        except Exception as error:  # noqa: BLE001  the boundary: no failure becomes the caller's
+            log.warning("warn.failed", error=type(error).__name__, where=where(error))
             what = f"{type(error).__name__} inside fzalert; the same key asks again"
             view = _not_accepted(request, targets, "unknown", "internal", what)
         return WarningHandle(self._api, view)

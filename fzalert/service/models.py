@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 __all__ = [
     "CampaignRequest",
@@ -28,25 +28,38 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _writable(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("this is no text that can be stored") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_writable)]
+"""Text that every store and line can carry: no halves of characters."""
+
+
 class WarnRequest(_Strict):
     """One decision to warn, as it comes over a socket or HTTP."""
 
-    script: str = Field(description="Id of the script, such as impersonating-police.")
-    to: list[Annotated[str, Field(max_length=320)]] = Field(
+    script: Text = Field(description="Id of the script, such as impersonating-police.")
+    to: list[Annotated[Text, Field(max_length=320)]] = Field(
         min_length=1,
         max_length=1000,
         description="Targets as kind:address, such as phone:13800138000 or display:lobby.",
     )
-    audience: str = Field(default="general", description="Audience of the script.")
-    language: str = Field(default="zh", description="Language of the texts: zh or en.")
-    values: dict[str, str | int] = Field(
+    audience: Text = Field(default="general", description="Audience of the script.")
+    language: Text = Field(default="zh", description="Language of the texts: zh or en.")
+    values: dict[Text, Text | int] = Field(
         default_factory=dict, description="Values of the script's variables."
     )
     lane: Literal["urgent", "bulk"] = Field(default="urgent", description="urgent or bulk.")
     expires_in: float | None = Field(
         default=None, gt=0, le=30 * 86400, description="Seconds after which it is worthless."
     )
-    key: str = Field(default="", max_length=128, description="Idempotency key of the caller.")
+    key: Text = Field(default="", max_length=128, description="Idempotency key of the caller.")
 
 
 class OutcomeView(_Strict):
@@ -173,12 +186,12 @@ class CampaignView(_Strict):
 class CampaignRequest(_Strict):
     """One campaign to be planned from a list that lies on this machine."""
 
-    name: str = Field(min_length=1, max_length=80, description="What people call it.")
-    file: str = Field(description="The list, .xlsx or .csv, as an absolute path.")
-    script: str = Field(description="Id of the script.")
-    audience: str = Field(default="general", description="Audience of the script.")
-    language: str = Field(default="zh", description="Language of the texts: zh or en.")
-    values: dict[str, str | int] = Field(
+    name: Text = Field(min_length=1, max_length=80, description="What people call it.")
+    file: Text = Field(description="The list, .xlsx or .csv, as an absolute path.")
+    script: Text = Field(description="Id of the script.")
+    audience: Text = Field(default="general", description="Audience of the script.")
+    language: Text = Field(default="zh", description="Language of the texts: zh or en.")
+    values: dict[Text, Text | int] = Field(
         default_factory=dict, description="Values of the script's variables."
     )
     expires_in: float | None = Field(

@@ -29,7 +29,7 @@ _FAMILIES = {
     "mail": (TargetKind.MAILBOX, RenditionKind.MAIL),
     "post": (TargetKind.GROUP, RenditionKind.POST),
 }
-PAUSE = 30.0
+PAUSE = 5.0
 
 
 class StandIn(Adapter):

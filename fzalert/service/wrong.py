@@ -1,6 +1,9 @@
-"""A wrong call in our words: which field, what is wrong; never the value, which may be personal."""
+"""What went wrong, in words that may be logged: never a value, which may be personal or secret."""
 
 from __future__ import annotations
+
+import traceback
+from pathlib import PurePath
 
 from pydantic import ValidationError
 
@@ -17,3 +20,9 @@ def wrong_call(error: ValidationError) -> InputError:
         for fault in faults[:3]
     )
     return InputError(f"{said}.", hint="Mend the call.", field=field)
+
+
+def where(error: BaseException) -> str:
+    """Where an error was raised, as file:line. A whole traceback may show tokens and numbers."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
