@@ -1,4 +1,4 @@
-"""Anti-fraud warnings on every channel, and freeze requests to banks.
+"""Anti-fraud warnings on every channel, each with a known fate.
 
 This is the public door: it names what a program needs and loads each thing when it is first used.
 

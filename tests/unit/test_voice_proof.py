@@ -99,7 +99,9 @@ def test_no_other_prompt_is_taken_for_it(prompts: dict[str, Samples], prompt: Sa
         found = proved(prompt, around(other))
         assert found.passed == (key == KEY), f"{key} was taken for {KEY}"
         if key != KEY:
-            assert max(window.score for window in found.windows) < 0.6
+            # Prompts of one voice share words, such as the hotline: a second of those may come
+            # close to the limit of a window, and never reaches it.
+            assert max(window.score for window in found.windows) < Criteria().window_score
         assert proved(other, around(other)).passed
 
 
