@@ -1,8 +1,7 @@
-import re
-
 """Settings of local speakers, what they refuse, and what the channel says before it is open."""
 
 import os
+import re
 import wave
 from pathlib import Path
 from typing import Any
