@@ -14,6 +14,10 @@ from fzalert.store import Flag, PartState, Requeue, ResultRow
 LONGEST_PAUSE = 3600
 
 
+URGENT_DOWN_MS = 1_000
+BULK_DOWN_MS = 5_000
+
+
 class UnknownPolicy(enum.StrEnum):
     """What to do with a part that may or may not have been taken."""
 
@@ -121,7 +125,10 @@ def decide(
         case ReceiptKind.CHANNEL_DOWN:
             if part.lane is Lane.URGENT and _may_move(part, flags, channel):
                 return _over(row, channel, flags, now)
-            pause = _asked(receipt) or limits.down_pause_ms
+            # The line's own pause is for dialling. A part waits less, so that the line's return
+            # finds it: nothing is dialled or sent for asking again.
+            most = URGENT_DOWN_MS if part.lane is Lane.URGENT else BULK_DOWN_MS
+            pause = min(_asked(receipt) or limits.down_pause_ms, most)
             return _again(row, part, channel, now + pause, part.attempt, flags)
         case ReceiptKind.TEMPORARY:
             return _temporary(row, receipt, part, flags, channel, limits, now, rng)

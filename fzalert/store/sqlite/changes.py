@@ -177,7 +177,7 @@ def _accept(
                 vault.encrypt("warning.vals", str(warning.id), values.encode()),
             ),
         )
-    bodies = [body_id(connection, body) for body in item.bodies]
+    bodies = [body_id(connection, vault, body) for body in item.bodies]
     claimed = _insert_messages(connection, vault, item, bodies, now, moves, feed)
     return Accepted(warning.id, False, claimed)
 

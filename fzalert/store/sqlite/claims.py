@@ -74,7 +74,7 @@ def open_parts(db: sqlite3.Connection, vault: Vault, lease: Lease) -> list[OpenP
                 part,
                 LANE_OF[lane],
                 open_target(vault, id_, target),
-                rendition_of(digest, data),
+                rendition_of(vault, digest, data),
                 not_after,
                 attempt,
                 wire_key or b"",
@@ -167,7 +167,7 @@ def _rendition(books: Books, renditions: dict[int, Rendition], body: int) -> Ren
         digest, data = books.db.execute(
             "SELECT hash, data FROM body WHERE id = ?", (body,)
         ).fetchone()
-        rendition = renditions[body] = rendition_of(digest, data)
+        rendition = renditions[body] = rendition_of(books.vault, digest, data)
     return rendition
 
 

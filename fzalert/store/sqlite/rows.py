@@ -66,6 +66,7 @@ Moves = Counter[tuple[int, int, int]]
 FeedTuple = tuple[str, int, int, int, str, str, int, int, int, bytes | None]
 """One row of the feed: kind, id, part, channel, word, code, proof, at, duration, payload."""
 
+_BODY_COLUMN = "body.data"
 _TARGET_COLUMN = "message.target"
 _KINDS = {str(kind): kind for kind in TargetKind}
 _renditions: dict[bytes, Rendition] = {}
@@ -114,26 +115,33 @@ def channel_id(connection: sqlite3.Connection, name: str) -> int:
     return number
 
 
-def body_id(connection: sqlite3.Connection, rendition: Rendition) -> int:
-    """The number of a rendition; equal renditions are stored once."""
+def body_id(connection: sqlite3.Connection, vault: Vault, rendition: Rendition) -> int:
+    """The number of a rendition; equal renditions are stored once, encrypted.
+
+    A text to one person may name an amount or the end of a card. The hash is keyed: a plain one
+    of so small a choice of texts could be guessed.
+    """
     data = encode_rendition(rendition)
-    digest = hashlib.sha256(data).digest()
+    digest = vault.blind_index(f"body:{hashlib.sha256(data).hexdigest()}")
     row = connection.execute("SELECT id FROM body WHERE hash = ?", (digest,)).fetchone()
     if row is None:
         row = connection.execute(
-            "INSERT INTO body (hash, data) VALUES (?, ?) RETURNING id", (digest, data)
+            "INSERT INTO body (hash, data) VALUES (?, ?) RETURNING id",
+            (digest, vault.encrypt(_BODY_COLUMN, digest.hex(), data)),
         ).fetchone()
     number: int = row[0]
     return number
 
 
-def rendition_of(digest: bytes, data: bytes) -> Rendition:
+def rendition_of(vault: Vault, digest: bytes, data: bytes) -> Rendition:
     """Decode a rendition; the decoded ones are kept by their hash, never by their number."""
     known = _renditions.get(digest)
     if known is None:
         if len(_renditions) > 512:
             _renditions.clear()
-        known = _renditions[digest] = decode_rendition(data)
+        known = _renditions[digest] = decode_rendition(
+            vault.decrypt(_BODY_COLUMN, digest.hex(), data)
+        )
     return known
 
 
