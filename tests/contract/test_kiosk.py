@@ -72,7 +72,7 @@ class Page:
             await body.aclose()
 
     def _take(self, document: dict[str, list[dict[str, object]]]) -> None:
-        for card in document["overrides"] + document["idle"]:
+        for card in document["overrides"] + document["rolling"]:
             lines = card["lines"]
             assert isinstance(lines, list)
             text = "\n".join([str(card["title"]), *lines])

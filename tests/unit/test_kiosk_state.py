@@ -136,14 +136,15 @@ class TestDocument:
         desired = Desired().reissued(100)
         for one in (card(1, priority=500), card(2), card(3, rolling=True)):
             desired = desired.with_card(one)
-        document = state_document(desired, config.displays[0], config, "v1")
+        document = state_document(desired, config.displays[0], config, "v1", "ab" * 32)
         text = json.loads(canonical(document))
         assert (text["display"], text["sequence"], text["issued_at"]) == ("lobby", 100, 100)
         assert [one["id"] for one in text["overrides"]] == ["2.0", "1.0"]
-        assert [one["id"] for one in text["idle"]] == ["idle-0", "3.0"]
+        assert [one["id"] for one in text["rolling"]] == ["3.0"]
+        assert text["playlist"] == "ab" * 32
         assert text["overrides"][0]["footer"] == "咨询 96110"
         assert all(one["not_after"] > one["not_before"] for one in text["overrides"])
-        assert text["idle"][0]["not_after"] == 100 + 72 * 3_600_000
+        assert text["not_after"] == 100 + 72 * 3_600_000
 
 
 class Sent(NamedTuple):

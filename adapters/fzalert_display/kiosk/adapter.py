@@ -43,6 +43,7 @@ from fzalert_display.kiosk.devices import Enrolment
 from fzalert_display.kiosk.fitting import unfit
 from fzalert_display.kiosk.health import health_of
 from fzalert_display.kiosk.hub import Hub
+from fzalert_display.kiosk.pairroutes import PairRoutes
 from fzalert_display.kiosk.preview import preview_page
 from fzalert_display.kiosk.routes import ScreenRoutes
 from fzalert_display.kiosk.screen import Screen
@@ -82,7 +83,10 @@ class KioskDisplays(Adapter, KeepsState, Withdraws, Previews, Mounted):
         self._assets = AssetFiles()
         self._hub = Hub(config, context, self._assets.version)
         self._enrolment = Enrolment(config.displays)
-        self._routes = ScreenRoutes(self._hub, self._enrolment, self._assets)
+        self._routes = (
+            *ScreenRoutes(self._hub, self._enrolment, self._assets).routes(),
+            *PairRoutes(self._hub, self._assets).routes(),
+        )
         self._pulse: asyncio.Task[None] | None = None
 
     @property
@@ -118,9 +122,7 @@ class KioskDisplays(Adapter, KeepsState, Withdraws, Previews, Mounted):
     async def _beat(self) -> None:
         while True:
             await self._context.clock.sleep(self._config.heartbeat_seconds)
-            for screen in self._hub.screens.values():
-                if screen.stream is not None:
-                    screen.stream.beat(self._hub.beat_frame(screen))
+            self._hub.beat()
             await self._hub.tidy()
 
     @override
@@ -214,7 +216,7 @@ class KioskDisplays(Adapter, KeepsState, Withdraws, Previews, Mounted):
 
     @override
     def routes(self) -> Sequence[Route]:
-        return self._routes.routes()
+        return self._routes
 
     def enrolment_links(self, base_url: str) -> dict[str, str]:
         """Give the link that a person opens once on each screen.
@@ -233,7 +235,15 @@ class KioskDisplays(Adapter, KeepsState, Withdraws, Previews, Mounted):
         Raises:
             KeyError: No such screen.
         """
-        await self._hub.enrol(self._screen(display), None)
+        await self._hub.revoke(self._screen(display))
+
+    def played(self, display: str) -> str:
+        """Name the last picture or video that a screen proved to be on, such as `idle-0`.
+
+        Raises:
+            KeyError: No such screen.
+        """
+        return self._screen(display).played
 
     def _screen(self, name: str) -> Screen:
         return self._hub.screens[name]

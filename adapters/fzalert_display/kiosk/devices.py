@@ -3,7 +3,9 @@
 An enrolment token stands in a link that a person opens once on the screen. It is never stored:
 unless the settings pin it, every start makes a new one, and screens enrolled before stay
 enrolled. The browser gets a device token of its own in a cookie; only its SHA-256 is stored. A new
-enrolment replaces the old one, so a stolen screen is shut out by enrolling its successor.
+enrolment replaces the old one, so a stolen screen is shut out by enrolling its successor. A token
+is changed every week; the one before holds until the new one was seen, so that an answer that is
+lost shuts nobody out.
 """
 
 from __future__ import annotations
@@ -12,14 +14,64 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from fzalert_display.kiosk.settings import ScreenConfig
 
-__all__ = ["Enrolment", "device_cookie", "device_hash", "new_device_token"]
+__all__ = ["Device", "Enrolment", "cookie_name", "device_cookie", "device_hash", "new_device_token"]
 
-COOKIE_SECONDS = 400 * 86_400
-"""As long as a browser keeps a cookie at all; each load of the page starts it again."""
+COOKIE_SECONDS = 90 * 86_400
+"""A screen that was off for longer is paired again; every change of the token starts it anew."""
+TOKEN_MS = 7 * 86_400_000
+_SETTLING_MS = 60_000
+_HASH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The one browser that is a screen.
+
+    Attributes:
+        current: SHA-256 of its token.
+        since: When it was given that token, milliseconds since the epoch.
+        before: SHA-256 of the token before, until the current one was seen.
+    """
+
+    current: bytes
+    since: int
+    before: bytes = b""
+
+    def admits(self, hashed: bytes) -> bool:
+        """Tell whether this is the browser's token, in constant time."""
+        now = hmac.compare_digest(hashed, self.current)
+        return now or (bool(self.before) and hmac.compare_digest(hashed, self.before))
+
+    def is_due(self, hashed: bytes, now: int) -> bool:
+        """Tell whether this browser should get a new token.
+
+        Two requests that were under way with the old one must not bring two new ones.
+        """
+        age = now - self.since
+        return age > TOKEN_MS if hashed == self.current else age > _SETTLING_MS
+
+    def write(self) -> bytes:
+        """Serialise for the store."""
+        return self.current + self.since.to_bytes(8, "big") + self.before
+
+    @classmethod
+    def read(cls, row: bytes | None) -> Device | None:
+        """Read back what `write` wrote.
+
+        Raises:
+            ValueError: The row is damaged.
+        """
+        if row is None:
+            return None
+        if len(row) not in {_HASH, _HASH + 8, 2 * _HASH + 8}:
+            raise ValueError("the row of a screen's browser is damaged")
+        since = int.from_bytes(row[_HASH : _HASH + 8], "big")
+        return cls(row[:_HASH], since, row[_HASH + 8 :])
 
 
 class Enrolment:

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 
 from fzalert.ports import Signer
 from fzalert_display.kiosk.desired import Card, Desired, in_order
-from fzalert_display.kiosk.settings import IdleCard, KioskConfig, ScreenConfig
+from fzalert_display.kiosk.settings import KioskConfig, ScreenConfig
 
 __all__ = ["DOMAIN", "Json", "canonical", "envelope", "state_document"]
 
 DOMAIN = "fz-screen-v1"
-FORMAT = 1
+FORMAT = 2
 
 Json = str | int | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -55,7 +55,7 @@ def _plain(value: Json) -> Json:
 
 
 def state_document(
-    desired: Desired, screen: ScreenConfig, config: KioskConfig, page: str
+    desired: Desired, screen: ScreenConfig, config: KioskConfig, page: str, playlist: str
 ) -> dict[str, Json]:
     """Make the document of one screen.
 
@@ -64,31 +64,23 @@ def state_document(
         screen: The screen.
         config: Its channel.
         page: Version of the page that the hub serves.
+        playlist: SHA-256 of the idle cards' text, or empty.
     """
     rolling = [card for card in desired.cards if card.rolling]
-    keep = desired.issued_at + config.idle_keep_hours * 3_600_000
+    newest = max(desired.issued_at, *(card.not_before for card in desired.cards), 0)
     return {
         "format": FORMAT,
         "display": screen.name,
         "sequence": desired.sequence,
         "issued_at": desired.issued_at,
+        "not_after": desired.issued_at + config.idle_keep_hours * 3_600_000,
         "title": screen.title,
         "page": page,
         "heartbeat_ms": int(config.heartbeat_seconds * 1000),
         "utc_offset_ms": config.utc_offset_minutes * 60_000,
-        "overrides": [
-            _card(card, config.footer)
-            for card in in_order(
-                desired.cards, max(desired.issued_at, *(c.not_before for c in desired.cards), 0)
-            )
-        ],
-        "idle": [
-            *(
-                _idle(number, card, config.footer, desired.issued_at, keep)
-                for number, card in enumerate(config.idle)
-            ),
-            *(_card(card, config.footer) for card in rolling),
-        ],
+        "overrides": [_card(card, config.footer) for card in in_order(desired.cards, newest)],
+        "rolling": [_card(card, config.footer) for card in rolling],
+        "playlist": playlist,
     }
 
 
@@ -109,25 +101,6 @@ def _card(card: Card, footer: str) -> dict[str, Json]:
         "min_show_ms": content.min_show_ms,
         "not_before": card.not_before,
         "not_after": card.not_after,
-    }
-
-
-def _idle(number: int, card: IdleCard, footer: str, issued: int, keep: int) -> dict[str, Json]:
-    return {
-        "id": f"idle-{number}",
-        "version": 0,
-        "proof": False,
-        "priority": 0,
-        "severity": card.severity.value,
-        "title": card.title,
-        "lines": list(card.lines),
-        "footer": card.footer or footer,
-        "drill": False,
-        "locale": card.locale,
-        "audience": "general",
-        "min_show_ms": 8000,
-        "not_before": issued,
-        "not_after": keep,
     }
 
 

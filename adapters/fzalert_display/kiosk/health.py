@@ -10,6 +10,7 @@ __all__ = ["health_of"]
 
 _DISPLACED_FOR = 600.0
 _NAMES = 8
+_CLOCK_MS = 60_000
 
 
 def health_of(hub: Hub) -> Health:
@@ -23,6 +24,9 @@ def health_of(hub: Hub) -> Health:
     partly = HealthState.SLOW if live else HealthState.DOWN
     state = partly if missing else HealthState.UP
     notes = [note for one in screens for note in _notes(one, now)]
+    notes += [
+        f"{name}: 素材缺失 / media missing ({why})" for name, why in hub.shelf.missing.items()
+    ]
     if missing:
         notes.insert(0, f"未连接 / not connected: {_some(missing)}")
     figures: list[tuple[str, int | float | str]] = [
@@ -56,6 +60,9 @@ def _notes(screen: Screen, now: float) -> list[str]:
         found.append(f"{name}: 未能上屏 / could not paint ({screen.blocked})")
     if screen.refused:
         found.append(f"{name}: 签名被拒 / refused {screen.refused} signed states")
+    if abs(screen.clock_off_ms) > _CLOCK_MS:
+        off = round(screen.clock_off_ms / 1000)
+        found.append(f"{name}: 时钟误差 / its clock is off by {off} s")
     wanted = (screen.config.width, screen.config.height)
     if None not in wanted and screen.viewport not in {(0, 0), wanted}:
         across, down = screen.viewport

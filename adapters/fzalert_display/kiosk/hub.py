@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from fzalert.messages import DeliveryReport, display
 from fzalert.ports import AdapterContext
 from fzalert_display.kiosk.desired import Desired, read_row, write_row
+from fzalert_display.kiosk.devices import Device, device_hash, new_device_token
 from fzalert_display.kiosk.document import canonical, envelope, state_document
 from fzalert_display.kiosk.inbox import Inbox, Pending
+from fzalert_display.kiosk.playlist import Playlist, playlist_of
 from fzalert_display.kiosk.reports import PageReport, Parsed, SeenIds, delivery_report
 from fzalert_display.kiosk.screen import OwedReports, Screen
 from fzalert_display.kiosk.settings import KioskConfig
+from fzalert_display.kiosk.shelf import Shelf
 from fzalert_display.kiosk.stream import frame
 
 __all__ = ["Hub", "Waiting"]
 
 _GRACE_MS = 60_000
 """A page that lives says itself that a card expired; after this the hub says it."""
+_AT_A_TIME = 25
+"""Screens that are signed and told before others get the loop; a signature takes some 0.1 ms."""
 
 
 class Waiting(NamedTuple):
@@ -44,13 +51,19 @@ class Hub:
     Args:
         config: The channel's settings.
         context: The world.
-        page: Version of the page that is served.
+        page: Version of the page that is served; what its policy allows is added to it.
+
+    Attributes:
+        shelf: Pictures and videos of the idle cards.
+        playlist: The idle cards, one text for all screens.
     """
 
     def __init__(self, config: KioskConfig, context: AdapterContext, page: str) -> None:
         self.config = config
         self.context = context
         self.page = page
+        self.shelf = Shelf()
+        self.playlist = Playlist()
         self.inbox = Inbox()
         self.changing = asyncio.Lock()
         self.screens = {screen.name: Screen(screen) for screen in config.displays}
@@ -58,12 +71,16 @@ class Hub:
 
     async def open(self) -> None:
         """Read what stands in the store, drop what is stale, and issue everything anew."""
+        config = self.config
+        await self.shelf.fill(config.media, (card.media for card in config.idle if card.media))
+        self.playlist = playlist_of(config, self.shelf)
+        self.page = "-".join((self.page, *sorted(self.shelf.kinds)))
         rows = dict(await self.context.state.items())
         now = self.context.clock.millis()
         async with self.changing:
             fresh: dict[str, Desired] = {}
             for screen in self.screens.values():
-                screen.device = rows.get(f"device/{screen.name}")
+                screen.device = Device.read(rows.get(f"device/{screen.name}"))
                 screen.seen = SeenIds.read(rows.get(f"seen/{screen.name}"))
                 before = read_row(rows.get(f"screen/{screen.name}"))
                 fresh[screen.name] = before.expired(now).reissued(now)
@@ -91,17 +108,28 @@ class Hub:
         await self.context.state.put_many(
             {f"screen/{name}": write_row(desired) for name, desired in changed.items()}
         )
+        issued = deque[Screen]()
         for name, desired in changed.items():
             screen = self.screens[name]
-            issued = desired.sequence != screen.desired.sequence
+            if desired.sequence != screen.desired.sequence:
+                issued.append(screen)
             screen.desired = desired
-            if issued:
+        try:
+            while issued:
+                self._publish(issued.popleft())
+                if len(issued) % _AT_A_TIME == 0:
+                    await asyncio.sleep(0)
+        finally:
+            for screen in issued:  # who is cancelled here must leave no screen behind
                 self._publish(screen)
 
     def _publish(self, screen: Screen) -> None:
         desired = screen.desired
-        document = state_document(desired, screen.config, self.config, self.page)
+        document = state_document(
+            desired, screen.config, self.config, self.page, self.playlist.sha256
+        )
         screen.envelope = envelope(document, self.context.signer)
+        screen.frame = frame("state", screen.envelope, id=desired.sequence)
         now = self.context.clock.monotonic()
         screen.published = {
             card.key: screen.published.get(card.key, now)
@@ -109,23 +137,55 @@ class Hub:
             if not card.shown
         }
         if screen.stream is not None:
-            screen.stream.offer(self.state_frame(screen))
-
-    def state_frame(self, screen: Screen) -> bytes:
-        """Return the event that carries a screen's newest state."""
-        return frame("state", screen.envelope, id=screen.desired.sequence)
+            screen.stream.offer(screen.frame)
 
     def beat_frame(self, screen: Screen) -> bytes:
         """Return a heartbeat: an event, since a comment is invisible to a page."""
         beat = {"now": self.context.clock.millis(), "v": screen.desired.sequence}
         return frame("hb", canonical(beat))
 
-    async def enrol(self, screen: Screen, hashed: bytes | None) -> None:
-        """Let one browser be this screen, and no other; None shuts every browser out."""
-        await self.context.state.put_many({f"device/{screen.name}": hashed})
-        screen.device = hashed
+    def beat(self) -> None:
+        """Send every page a heartbeat; most screens stand at the same few sequences."""
+        frames: dict[int, bytes] = {}
+        for screen in self.screens.values():
+            if screen.stream is not None:
+                v = screen.desired.sequence
+                if v not in frames:
+                    frames[v] = self.beat_frame(screen)
+                screen.stream.beat(frames[v])
+
+    async def enrol(self, screen: Screen) -> str:
+        """Let one browser be this screen, and no other; returns the token for its cookie."""
+        token = new_device_token()
+        await self._keep(screen, Device(device_hash(token), self.context.clock.millis()))
         if screen.stream is not None:
             screen.stream.end("gone")
+        return token
+
+    async def revoke(self, screen: Screen) -> None:
+        """Shut every browser out of a screen."""
+        await self._keep(screen, None)
+        if screen.stream is not None:
+            screen.stream.end("gone")
+
+    async def renew(self, screen: Screen, token: str) -> str:
+        """Return the token that a screen's browser should go on with: mostly the one it has."""
+        device, hashed = screen.device, device_hash(token)
+        now = self.context.clock.millis()
+        if device is None or not device.admits(hashed):
+            return token
+        if device.is_due(hashed, now):
+            fresh = new_device_token()
+            await self._keep(screen, Device(device_hash(fresh), now, before=hashed))
+            return fresh
+        if device.before and hashed == device.current:
+            await self._keep(screen, replace(device, before=b""))
+        return token
+
+    async def _keep(self, screen: Screen, device: Device | None) -> None:
+        row = None if device is None else device.write()
+        await self.context.state.put_many({f"device/{screen.name}": row})
+        screen.device = device
 
     async def tidy(self) -> None:
         """Drop what has expired, pay what was owed, and issue old documents anew."""

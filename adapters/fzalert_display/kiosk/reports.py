@@ -31,6 +31,7 @@ class PageReport(BaseModel):
     at: int = Field(ge=0, le=2**53)
     duration_ms: int = Field(default=0, ge=0, le=400 * _DAY_MS)
     visible: str = Field(default="", max_length=16)
+    offset_ms: int = Field(default=0, ge=-(2**53), le=2**53)
     viewport: tuple[Viewport, Viewport] = Field(default=(0, 0), strict=False)
     reason: str = Field(default="", pattern=r"^[a-z0-9:\-]{0,40}$")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fzalert_display.kiosk.desired import Desired, Owed
+from fzalert_display.kiosk.devices import Device
 from fzalert_display.kiosk.inbox import Pending
 from fzalert_display.kiosk.reports import PageReport, SeenIds
 from fzalert_display.kiosk.settings import ScreenConfig
@@ -29,7 +30,8 @@ class Screen:
         config: Its settings.
         desired: What it should show; replaced as a whole, after the commit.
         envelope: The signed document of `desired`, one line.
-        device: SHA-256 of the browser's token; None until it is enrolled.
+        frame: The event that carries it, serialised once for every stream that opens.
+        device: The browser that is this screen; None until one is enrolled.
         seen: Report ids that are on disk.
         pending: Report ids whose rows wait for their commit.
         stream: The one live stream.
@@ -41,6 +43,8 @@ class Screen:
         viewport: The page's size in CSS pixels, as it last said.
         visible: The page's visibility, as it last said.
         blocked: Why the last card could not be painted; empty once one was.
+        clock_off_ms: How far the screen's own clock is off, as it last said.
+        played: The last idle card that was proved to be on.
         refused: Documents that the page refused.
         dropped: Reports that made no sense or named a card that was never here.
     """
@@ -48,7 +52,8 @@ class Screen:
     config: ScreenConfig
     desired: Desired = field(default_factory=Desired)
     envelope: str = ""
-    device: bytes | None = None
+    frame: bytes = b""
+    device: Device | None = None
     seen: SeenIds = field(default_factory=SeenIds)
     pending: dict[str, Pending] = field(default_factory=dict)
     stream: Stream | None = None
@@ -60,6 +65,8 @@ class Screen:
     viewport: tuple[int, int] = (0, 0)
     visible: str = ""
     blocked: str = ""
+    clock_off_ms: int = 0
+    played: str = ""
     refused: int = 0
     dropped: int = 0
 
@@ -101,8 +108,11 @@ class Screen:
             self.viewport = report.viewport
         self.visible = report.visible or self.visible
         match report.event:
+            case "alive":
+                self.clock_off_ms = report.offset_ms
             case "shown":
                 self.blocked = ""
+                self.played = report.card if report.key is None else self.played
                 sent = self.published.pop(report.key, None) if report.key else None
                 if sent is not None:
                     self.paint_ms = (now - sent) * 1000

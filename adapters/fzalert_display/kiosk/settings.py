@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -9,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from fzalert.messages import Severity
 from fzalert.ports import ChannelConfig, Secret
 from fzalert_display.kiosk.fitting import unfit
+from fzalert_display.kiosk.shelf import read_facts
 
 SCREEN_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
+MEDIA_NAME = r"^([^./\\\x00-\x1f][^/\\\x00-\x1f]{0,199})?$"
 
 
 class IdleCard(BaseModel):
@@ -25,6 +28,14 @@ class IdleCard(BaseModel):
     footer: str = Field(default="", description="Who says so; the channel's footer if empty.")
     severity: Severity = Field(default=Severity.INFO, description="info, warn or danger.")
     locale: str = Field(default="zh-CN", description="BCP 47 tag of the text.")
+    media: str = Field(
+        default="",
+        pattern=MEDIA_NAME,
+        description="A picture or video in the folder `media`, shown instead of the lines.",
+    )
+    seconds: int | None = Field(
+        default=None, ge=3, le=600, description="Seconds that it stays; a video runs to its end."
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> IdleCard:
@@ -58,10 +69,16 @@ class KioskConfig(ChannelConfig):
     adapter: str = Field(default="display.kiosk", description="Always display.kiosk.")
     connections: Annotated[Literal[1], Field(description="Always 1: the page dials in.")] = 1
     displays: tuple[ScreenConfig, ...] = Field(
-        min_length=1, max_length=1000, description="The screens."
+        min_length=1, max_length=5000, description="The screens."
     )
     idle: tuple[IdleCard, ...] = Field(
         default=(), max_length=64, description="Rolling content of every screen."
+    )
+    media: Path | None = Field(
+        default=None, description="Folder of the idle cards' pictures (png, jpg, webp) and videos."
+    )
+    media_cache_mb: int = Field(
+        default=512, ge=1, le=4096, description="MiB of them that a screen keeps for bad days."
     )
     footer: str = Field(
         default="咨询 96110 · 报警 110", max_length=40, description="Footer of a card without one."
@@ -93,3 +110,16 @@ class KioskConfig(ChannelConfig):
         if twice:
             raise ValueError(f"screens named twice: {', '.join(twice)}")
         return displays
+
+    @model_validator(mode="after")
+    def _media_is_there(self) -> KioskConfig:
+        for card in self.idle:
+            if not card.media:
+                continue
+            if self.media is None:
+                raise ValueError(f"{card.media}: name the folder that it lies in: media = …")
+            try:
+                read_facts(self.media / card.media)
+            except ValueError as error:
+                raise ValueError(f"{card.media}: {error}") from None
+        return self

@@ -1,7 +1,11 @@
-/* Lets the screen's page start while the hub is away. State and reports never come from here. */
+/* Lets the screen's page start while the hub is away, and keeps the pictures and videos of its idle
+   cards. State and reports never come from here; what a file must be is compared by the page. */
 'use strict';
 
 const CACHE = 'fz ' + self.registration.scope + ' @VERSION@';
+const MEDIA = 'fz-media ' + self.registration.scope;
+const BOOK = 'book.json';
+const KEEP_BYTES = Number('@KEEP_MB@') * 1048576;
 const ASSETS = ['kiosk.css', 'kiosk.js', 'kiosk.svg', 'nacl-fast.min.js', 'sha256.min.js'].map(function (name) {
   return '../../assets/' + name + '?v=@VERSION@';
 });
@@ -48,10 +52,114 @@ async function asset(request) {
   return (await cache.match(request)) || fetch(request);
 }
 
+/* -- pictures and videos: the least used go first when there is no room ------------------------- */
+
+const underWay = {};
+let books = Promise.resolve();
+
+/* The book has {bytes, used} of each path; one change at a time. */
+function change(how) {
+  const turn = books.then(async function () {
+    const cache = await caches.open(MEDIA);
+    const kept = await cache.match(BOOK);
+    const book = kept ? await kept.json() : {};
+    await how(book, cache);
+    await cache.put(BOOK, new Response(JSON.stringify(book)));
+  });
+  books = turn.catch(function (failed) { self.lastError = String(failed); });
+  return books;
+}
+
+async function room() {
+  const storage = self.navigator.storage;
+  const estimate = storage && storage.estimate ? await storage.estimate() : {};
+  return Math.min(KEEP_BYTES, (estimate.quota || Infinity) / 2);
+}
+
+async function makeRoom(book, cache, bytes, most) {
+  const oldest = Object.keys(book).sort(function (one, other) { return book[one].used - book[other].used; });
+  let total = oldest.reduce(function (sum, path) { return sum + book[path].bytes; }, bytes);
+  for (const path of oldest) {
+    if (total <= most) return;
+    total -= book[path].bytes;
+    delete book[path];
+    await cache.delete(path);
+  }
+}
+
+function keep(path, blob) {
+  return change(async function (book, cache) {
+    const most = await room();
+    if (blob.size > most) return;
+    delete book[path];
+    await makeRoom(book, cache, blob.size, most);
+    await cache.put(path, new Response(blob, { headers: { 'Content-Type': blob.type } }));
+    book[path] = { bytes: blob.size, used: Date.now() };
+  });
+}
+
+/* Gives the file, or the answer that was none. */
+async function fetchOnce(path) {
+  const answer = await fetch(path, { credentials: 'same-origin', cache: 'no-store' });
+  if (answer.status !== 200) return answer;
+  const blob = await answer.blob();
+  await keep(path, blob);
+  return blob;
+}
+
+function download(path) {
+  if (!underWay[path]) {
+    const done = function () { delete underWay[path]; };
+    underWay[path] = fetchOnce(path);
+    underWay[path].then(done, done);
+  }
+  return underWay[path];
+}
+
+async function media(path) {
+  const cache = await caches.open(MEDIA);
+  const kept = await cache.match(path);
+  if (kept) {
+    change(async function (book) { if (book[path]) book[path].used = Date.now(); });
+    return kept;
+  }
+  const found = await download(path);
+  return found instanceof Blob ? new Response(found, { headers: { 'Content-Type': found.type } }) : found.clone();
+}
+
+/* The playlist as it stands: what left it goes, what is missing is fetched, one after the other. */
+async function keepAll(paths) {
+  await change(async function (book, cache) {
+    for (const path of Object.keys(book)) {
+      if (paths.indexOf(path) !== -1) continue;
+      delete book[path];
+      await cache.delete(path);
+    }
+  });
+  const cache = await caches.open(MEDIA);
+  for (const path of paths) {
+    if (!await cache.match(path)) await download(path);
+  }
+}
+
+function drop(path) {
+  return change(async function (book, cache) {
+    delete book[path];
+    await cache.delete(path);
+  });
+}
+
+self.addEventListener('message', function (event) {
+  const told = event.data || {};
+  if (Array.isArray(told.keep)) event.waitUntil(keepAll(told.keep));
+  else if (typeof told.drop === 'string') event.waitUntil(drop(told.drop));
+});
+
 self.addEventListener('fetch', function (event) {
   const request = event.request;
   const address = new URL(request.url);
-  if (request.method !== 'GET') return;
+  if (request.method !== 'GET' || address.origin !== self.location.origin) return;
   if (request.mode === 'navigate' && address.href === self.registration.scope) event.respondWith(page(request));
   else if (address.pathname.indexOf('/assets/') !== -1) event.respondWith(asset(request));
+  else if (address.pathname.indexOf('/media/') !== -1) event.respondWith(media(address.pathname));
 });

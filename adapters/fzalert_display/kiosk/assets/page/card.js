@@ -51,34 +51,39 @@
     return ('0' + local.getUTCHours()).slice(-2) + ':' + ('0' + local.getUTCMinutes()).slice(-2);
   }
 
-  /* about: {who, offset}; card.kind: override, idle, safe or notice. */
+  /* about: {who, offset}; card.kind: override, idle or safe. */
   function draw(card, about) {
     var said = WORDS[/^en/.test(card.locale) ? 'en' : 'zh'];
     var copy = document.getElementById('card').content.cloneNode(true);
     var element = copy.querySelector('.card');
     var part = function (name) { return element.querySelector(name); };
-    element.className = 'card ' + (card.kind === 'notice' ? 'plain' : card.severity);
+    element.className = 'card ' + card.severity;
     element.lang = card.locale;
     element.dataset.card = card.id;
-    if (card.kind === 'notice') {
+    part('.word').textContent = said[card.severity];
+    part('.topic').textContent = said.topic;
+    part('.slogan').textContent = said.slogan;
+    part('.drill').textContent = said.drill;
+    part('.drill').hidden = !card.drill;
+    part('.topic').hidden = card.drill;
+    part('.who').textContent = about.who;
+    write(part('.hotline'), rest(card.footer, about.who));
+    if (card.kind === 'override') part('.until').textContent = said.until + hours(card.not_after, about.offset);
+    part('.clock').textContent = hours(fz.clock.now(), about.offset);
+    if (card.media) {
+      element.className = 'card picture';
       element.removeChild(part('.band'));
-      element.removeChild(part('.foot'));
-    } else {
-      part('.word').textContent = said[card.severity];
-      part('.topic').textContent = said.topic;
-      part('.slogan').textContent = said.slogan;
-      part('.drill').textContent = said.drill;
-      part('.drill').hidden = !card.drill;
-      part('.topic').hidden = card.drill;
-      part('.who').textContent = about.who;
-      write(part('.hotline'), rest(card.footer, about.who));
-      if (card.kind === 'override') part('.until').textContent = said.until + hours(card.not_after, about.offset);
-      part('.clock').textContent = hours(fz.clock.now(), about.offset);
+      element.removeChild(part('.body'));
+      write(part('h1'), card.title);
+      part('.head').hidden = true;
+      part('.view').hidden = false;
+      part('.view').appendChild(fz.media.element(card));
+      return element;
     }
     write(part('h1'), card.title);
     card.lines.forEach(function (text, at) {
       var line = document.createElement('p');
-      var action = at === card.lines.length - 1 && card.kind !== 'notice';
+      var action = at === card.lines.length - 1;
       line.className = action ? 'action' : 'line';
       write(line, text);
       part(action ? '.body' : '.lines').appendChild(line);
@@ -110,9 +115,20 @@
     return fits(low);
   }
 
+  /* A wide picture on a tall screen leaves room: then its title stands above it. */
+  function caption(element) {
+    var head = element.querySelector('.head');
+    var view = element.querySelector('.view');
+    var shown = view.firstChild;
+    head.hidden = true;
+    var wide = (shown.naturalWidth || shown.videoWidth) / (shown.naturalHeight || shown.videoHeight);
+    head.hidden = !(view.clientWidth / wide < 0.6 * view.clientHeight);
+    return head.hidden || fit(head, head.querySelector('h1'), 4, 14);
+  }
+
   /* Call when the card is in the document. Returns whether all of it fits. */
   function fitAll(element) {
-    if (element.classList.contains('plain')) return true;
+    if (element.classList.contains('picture')) return caption(element);
     var band = element.querySelector('.band');
     ['.topic', '.slogan'].forEach(function (name) {
       var part = band.querySelector(name);

@@ -2,15 +2,21 @@
 
    Runs on performance.now(), so a jump of the wall clock moves nothing. Samples of the hub's time
    set it right; the issue time of a signed state is a floor, so that nobody who lies about the
-   time can keep a warning up for longer than it was signed for. */
+   time can keep a warning up for longer than it was signed for. A page that starts without the hub
+   and finds its clock behind the time that it knew before is suspect: it does not know what has
+   expired, so it shows nothing of the hub until the hub tells the time. */
 (function (fz) {
   'use strict';
 
+  var SLACK = 2000;
+  var NOTE_EVERY = 30000;
   var samples = [];
   var skew = Date.now() + (fz.store.get('offset') || 0) - performance.now();
+  var suspect = (fz.store.get('seen') || 0) - SLACK > performance.now() + skew;
   var floor = null;
   var lastWall = Date.now();
   var lastPerf = performance.now();
+  var notedAt = -NOTE_EVERY;
 
   function now() {
     var perf = performance.now();
@@ -19,22 +25,36 @@
     return Math.round(time);
   }
 
+  function keep() {
+    fz.store.put('offset', offset());
+    if (!suspect) fz.store.put('seen', now());
+  }
+
   function set(value) {
     var before = skew;
     skew = value;
-    if (Math.abs(before - value) > 250) {
-      fz.store.put('offset', Math.round(skew + performance.now() - Date.now()));
-      if (fz.show) fz.show.recompute();
-    }
+    if (Math.abs(before - value) <= 250) return;
+    keep();
+    if (fz.show) fz.show.recompute();
+  }
+
+  function offset() {
+    return Math.round(performance.now() + skew - Date.now());
   }
 
   /* sent and received are readings of performance.now() around one request. */
   function sample(sent, received, hub) {
+    var was = suspect;
+    suspect = false;
     samples.push({ trip: received - sent, skew: hub - (sent + received) / 2 });
     if (samples.length > 8) samples.shift();
     set(samples.reduce(function (best, one) {
       return one.trip < best.trip ? one : best;
     }).skew);
+    if (was) {
+      keep();
+      fz.show.recompute();
+    }
   }
 
   /* It is at least this late: the hub said so on its way here. */
@@ -46,22 +66,28 @@
     floor = { at: at, perf: performance.now() };
   }
 
-  /* Wall and running clock part when the machine slept or its time was set. Time that passed in
-     sleep counts; what was only set is put right by the next sample. */
+  /* Wall and running clock part when the machine slept or its time was set. The hub knows which it
+     was; without it time that passed counts, so that nothing stays up for too long. */
   function watch() {
     var wall = Date.now();
     var perf = performance.now();
     var gap = wall - lastWall - (perf - lastPerf);
     lastWall = wall;
     lastPerf = perf;
-    if (Math.abs(gap) < 2000) return;
+    if (perf - notedAt > NOTE_EVERY) {
+      notedAt = perf;
+      keep();
+    }
+    if (Math.abs(gap) < SLACK) return;
+    keep();
     samples = [];
-    if (gap > 0) set(skew + gap);
-    if (fz.link) fz.link.refresh();
+    fz.link.refresh(SLACK).then(function (told) {
+      if (!told && gap > 0) set(skew + gap);
+    });
   }
 
   fz.clock = {
-    now: now, sample: sample, bound: bound, issued: issued, watch: watch,
-    offset: function () { return Math.round(performance.now() + skew - Date.now()); }
+    now: now, sample: sample, bound: bound, issued: issued, watch: watch, offset: offset,
+    isSuspect: function () { return suspect; }
   };
 })(window.fz);

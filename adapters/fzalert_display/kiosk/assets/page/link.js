@@ -3,6 +3,8 @@
   'use strict';
 
   var OPEN_WITHIN = 10000;
+  var ASK_EVERY = 3600000;
+  var SHUT_OUT = 3;
   var MARKS = { offline: '○', refused: '◇', key: '◆', duplicate: '◎', clock: '△' };
 
   var source = null;
@@ -14,7 +16,7 @@
   var heardAt = performance.now();
   var polledAt = 0;
   var aliveAt = 0;
-  var asking = false;
+  var asking = null;
   var told = {};
   var marks = {};
 
@@ -31,6 +33,8 @@
     var judged = fz.trust.judge(offered);
     if (judged.refused === 'sequence' && asked < fz.show.sequence()) return;
     if (judged.refused) {
+      /* Signed by our hub, and newer than this page can read: fetch the page that can. */
+      if (judged.refused === 'format' && judged.page) fz.show.renew(judged.page);
       refuse(judged.refused);
       return;
     }
@@ -46,38 +50,49 @@
   function refuse(reason) {
     var foreign = reason === 'key' || reason === 'key:none';
     mark(foreign ? 'key' : 'refused', true);
-    if (foreign) fz.show.blank(true);
+    if (foreign) fz.show.blank();
     if (performance.now() - (told[reason] || -60000) < 60000) return;
     told[reason] = performance.now();
     fz.reports.add('refused', '', { reason: reason });
   }
 
+  /* Shut out: nothing of the hub stays up, and the hub now answers this address with a code. */
   function rejected() {
     unauthorised += 1;
-    if (unauthorised === 3) fz.show.blank(false);
+    if (unauthorised < SHUT_OUT) return;
+    close();
+    unauthorised = 0;
+    fz.show.blank();
+    location.reload();
   }
 
-  /* Ask for the whole state; the answer also tells the time and whether we are still enrolled. */
-  function refresh() {
-    if (asking) return Promise.resolve();
-    asking = true;
+  /* Ask for the whole state; the answer also tells the time and whether we are still enrolled.
+     Gives whether there was one. */
+  function refresh(within) {
+    if (asking !== null) return asking;
     polledAt = performance.now();
     var sent = performance.now();
     var asked = fz.show.sequence();
-    return fz.request('state', {}, 10000).then(function (answer) {
+    var told = false;
+    asking = fz.request('state', {}, within || 10000).then(function (answer) {
       if (answer.status === 401) rejected();
       if (answer.status !== 200) return null;
       unauthorised = 0;
       return answer.json();
     }).then(function (body) {
       if (body !== null) {
+        told = true;
         fz.clock.sample(sent, performance.now(), body.now);
         mark('clock', Math.abs(fz.clock.offset()) > 60000);
         offer(body.state, asked);
       }
     }).catch(function (failed) {
       fz.lastLinkError = String(failed);
-    }).then(function () { asking = false; });
+    }).then(function () {
+      asking = null;
+      return told;
+    });
+    return asking;
   }
 
   function close() {
@@ -155,7 +170,10 @@
       mark('duplicate', true);
       later(60000 + Math.random() * 30000);
     });
-    on('gone', lost);
+    on('gone', function () {
+      unauthorised = SHUT_OUT - 1;
+      lost();
+    });
   }
 
   /* Once a second: a stream without a heartbeat is dead, however open it looks. */
@@ -165,9 +183,10 @@
     if (open && perf - heardAt > 3 * beat) {
       mark('offline', true);
       connect();
-    } else if (!open && perf - heardAt > 30000 && perf - polledAt > 60000) {
+    } else if (perf - polledAt > (open ? ASK_EVERY : 60000) && (open || perf - heardAt > 30000)) {
       refresh();
     }
+    if (fz.clock.isSuspect()) mark('clock', true);
     if (open && perf - aliveAt > 2 * beat) {
       aliveAt = perf;
       fz.show.alive();

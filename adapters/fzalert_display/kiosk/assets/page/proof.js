@@ -32,7 +32,7 @@
     if (!element.isConnected) return 'replaced';
     var style = getComputedStyle(element);
     if (style.display === 'none' || style.visibility !== 'visible' || Number(style.opacity) <= 0.9) return 'transparent';
-    var texts = [element].concat(Array.from(element.querySelectorAll('h1, p')));
+    var texts = [element].concat(Array.from(element.querySelectorAll('.view:not([hidden]) > *, .head:not([hidden]) h1, .body:not([hidden]) p')));
     if (!texts.every(inView)) return 'out-of-view';
     if (!fitted) return 'overflow';
     return '';

@@ -31,7 +31,7 @@
 
   /* A sign of life: worth nothing later, so it is never kept. */
   function alive(card, duration) {
-    flush([make('alive', card, { duration_ms: duration })]);
+    flush([make('alive', card, { duration_ms: duration, offset_ms: fz.clock.offset() })]);
   }
 
   function again() {

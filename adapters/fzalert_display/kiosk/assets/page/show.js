@@ -4,23 +4,18 @@
 
   var CUT = 700;
   var LONGEST_WAIT = 10000;
+  var AHEAD = 2;
   var SAFE = {
     id: 'safe', kind: 'safe', version: 0, severity: 'info', priority: -1, locale: 'zh-CN', drill: false, proof: false,
     title: '转账之前，停一停', lines: ['叫您转钱又叫您保密的，是骗子', '先问工作人员，或拨打 96110'], footer: '报警 110'
   };
-  var NOTICE = {
-    id: 'notice', kind: 'notice', version: 0, severity: 'info', priority: -1, locale: 'zh-CN', drill: false, proof: false,
-    title: '本屏未登记', lines: ['请工作人员重新打开本屏的登记链接。', 'This screen is not enrolled. Staff: open its enrolment link.'], footer: ''
-  };
 
   var state = null;
-  var noticed = false;
   var current = null;
   var turns = {};
   var wanting = null;
   var timer = 0;
-  /* What was seen of each card: {version, not_after, seen, open, ms, at}. */
-  var ledger = fz.store.get('ledger') || {};
+  var keptFor = '';
 
   function live(cards, now) {
     return cards.filter(function (card) { return card.not_before <= now && now < card.not_after; });
@@ -33,9 +28,19 @@
     });
   }
 
+  /* Nothing is shown on a word that may be wrong: of an old state, or by a clock that went back. */
+  function isTrusted(now) {
+    return state !== null && now < state.not_after && !fz.clock.isSuspect();
+  }
+
+  function idle(now) {
+    return fz.playlist.cards(state.playlist).concat(live(state.rolling, now));
+  }
+
   function dwell(card) {
     if (card.kind === 'override') return Math.max(8000, card.min_show_ms);
     if (card.kind !== 'idle') return 0;
+    if (card.media) return is(card) && current.ended ? 0 : card.media.show_ms;
     var length = (card.title + card.lines.join('')).length;
     var reading = 1000 + 350 * length * (/^en/.test(card.locale) ? 0.3 : 1);
     if (card.audience === 'elderly') reading *= 1.5;
@@ -43,7 +48,12 @@
   }
 
   function is(card) {
-    return current !== null && current.card.id === card.id && current.card.version === card.version;
+    return current !== null && current.card.id === card.id && current.card.version === card.version &&
+      (current.card.media || {}).file === (card.media || {}).file;
+  }
+
+  function byTurn(one, other) {
+    return (turns[one.id] || 0) - (turns[other.id] || 0);
   }
 
   /* Equals take turns: whoever is on stays for its dwell, then the one that waited longest. */
@@ -51,69 +61,50 @@
     var mine = group.filter(is)[0];
     if (mine && (group.length === 1 || perf < current.since + dwell(mine))) return mine;
     return group.filter(function (card) { return card !== mine; }).reduce(function (best, card) {
-      return (turns[card.id] || 0) < (turns[best.id] || 0) ? card : best;
+      return byTurn(card, best) < 0 ? card : best;
     });
   }
 
+  /* What will be on soon is fetched now; what is not there yet is passed over. */
+  function prepared(cards) {
+    var mine = cards.filter(is);
+    var next = cards.filter(function (card) { return !is(card); }).sort(byTurn);
+    fz.media.want(mine.concat(next.filter(function (card) { return card.media; }).slice(0, AHEAD)));
+    return cards.filter(fz.media.isReady);
+  }
+
   function pick(now, perf) {
-    if (noticed) return NOTICE;
-    if (state === null) return SAFE;
+    if (!isTrusted(now)) return SAFE;
     var overrides = order(state.overrides, now);
-    var idle = live(state.idle, now);
-    if (overrides.length === 0) return idle.length === 0 ? SAFE : takeTurn(idle, perf);
+    var ready = prepared(idle(now));
+    if (overrides.length === 0) return ready.length === 0 ? SAFE : takeTurn(ready, perf);
     var top = takeTurn(overrides.filter(function (card) { return card.priority === overrides[0].priority; }), perf);
-    return mayCut(top, now, perf) ? top : current.card;
+    return mayCut(top, ready, now, perf) ? top : current.card;
   }
 
   /* Below the cutting priority a warning lets the running card end, for ten seconds at most. */
-  function mayCut(top, now, perf) {
+  function mayCut(top, ready, now, perf) {
     if (top.priority >= CUT || current === null || is(top)) return true;
     if (current.card.kind !== 'idle' && current.card.kind !== 'override') return true;
     if (current.card.priority === top.priority) return true;
-    var there = state.overrides.concat(state.idle).some(is);
-    if (!there || current.card.not_after <= now) return true;
+    var there = order(state.overrides, now).concat(ready).some(is);
+    if (!there) return true;
     if (wanting === null || wanting.id !== top.id) wanting = { id: top.id, since: perf };
     return perf >= Math.min(current.since + dwell(current.card), wanting.since + LONGEST_WAIT);
   }
 
-  function keep() {
-    fz.store.put('ledger', ledger);
-  }
-
   function pause() {
     if (current === null || current.from === null) return;
-    var entry = ledger[current.card.id];
-    var perf = performance.now();
-    if (entry) entry.ms += perf - current.from;
+    fz.ledger.add(current.card.id, performance.now() - current.from);
     current.from = null;
   }
 
-  function end(id, reason) {
-    var entry = ledger[id];
-    if (!entry || !entry.open) return;
-    entry.open = false;
-    fz.reports.add('hidden', id, { duration_ms: Math.round(entry.ms), reason: reason });
-    entry.ms = 0;
-  }
-
-  /* Close the books of cards that have expired or were taken away. */
   function settle(now) {
     var held = {};
-    if (state !== null) {
-      state.overrides.concat(state.idle).forEach(function (card) { held[card.id] = card; });
-    }
-    var changed = false;
-    Object.keys(ledger).forEach(function (id) {
-      var entry = ledger[id];
-      var expired = entry.not_after <= now;
-      if (!expired && held[id]) return;
+    if (state !== null) state.overrides.concat(state.rolling).forEach(function (card) { held[card.id] = card; });
+    fz.ledger.settle(now, held, function (id) {
       if (current !== null && current.card.id === id) pause();
-      end(id, expired ? 'expired' : 'withdrawn');
-      if (expired && !entry.seen) fz.reports.add('expired', id, { reason: 'unseen' });
-      delete ledger[id];
-      changed = true;
     });
-    if (changed) keep();
   }
 
   function painted(mine, reason) {
@@ -126,37 +117,55 @@
       return;
     }
     current.blocked = '';
-    var entry = ledger[current.card.id];
-    if (!entry || current.from !== null) return;
+    if (current.from !== null) return;
     current.from = performance.now();
-    if (!entry.open) {
-      entry.open = true;
-      entry.seen = true;
-      entry.ms = 0;
-      keep();
+    if (current.card.proof) fz.ledger.painted(current.card.id);
+    else if (current.card.media && !current.card.told) {
+      current.card.told = true;
       fz.reports.add('shown', current.card.id);
     }
   }
 
   function prove() {
     var mine = current;
-    fz.proof.prove(mine.element, mine.fitted, function (reason) { painted(mine, reason); });
+    var begun = mine.card.media ? mine.begun : Promise.resolve('');
+    begun.then(function (why) {
+      if (mine !== current) return;
+      if (why !== '') fz.media.broken(mine.card, why);
+      else fz.proof.prove(mine.element, mine.fitted, function (reason) { painted(mine, reason); });
+    });
+  }
+
+  function ended(mine) {
+    if (mine !== current) return;
+    mine.ended = true;
+    recompute();
+    if (mine !== current) return;
+    mine.ended = false;
+    mine.since = performance.now();
+    begin(mine);
+  }
+
+  function begin(mine) {
+    mine.begun = mine.card.media ? fz.media.start(mine.card, function () { ended(mine); }) : null;
   }
 
   function put(card, perf) {
     var before = current;
     pause();
+    if (before !== null) fz.media.stop(before.card);
     var about = { who: state === null ? '' : state.title, offset: state === null ? 28800000 : state.utc_offset_ms };
     var element = fz.card.draw(card, about);
     var stage = document.getElementById('stage');
     stage.appendChild(element);
     var fitted = fz.card.fit(element);
     while (stage.firstChild !== element) stage.removeChild(stage.firstChild);
-    current = { card: card, element: element, fitted: fitted, since: perf, from: null, blocked: '' };
+    current = { card: card, element: element, fitted: fitted, since: perf, from: null, blocked: '', ended: false, begun: null };
     turns[card.id] = perf;
     wanting = null;
+    begin(current);
     if (before !== null && before.card.kind === 'override' && before.card.id !== card.id &&
-        card.priority !== before.card.priority) end(before.card.id, 'displaced');
+        card.priority !== before.card.priority) fz.ledger.end(before.card.id, 'displaced');
     prove();
   }
 
@@ -164,7 +173,8 @@
     var next = 60000;
     var consider = function (wait) { if (wait > 0 && wait < next) next = wait; };
     if (state !== null) {
-      state.overrides.concat(state.idle).forEach(function (card) {
+      consider(state.not_after - now);
+      state.overrides.concat(state.rolling).forEach(function (card) {
         consider(card.not_before - now);
         consider(card.not_after - now);
       });
@@ -182,39 +192,37 @@
     var card = pick(now, perf);
     if (!is(card)) put(card, perf);
     arm(now, perf);
-    renew();
+    if (state !== null && current.card.kind !== 'override') renew(state.page);
   }
 
   /* A newer page on the hub is fetched once, when nothing urgent is on. */
-  function renew() {
-    var mine = document.querySelector('meta[name=fz-page]').content;
-    if (state === null || state.page === mine || current.card.kind === 'override') return;
-    if (!fz.link.isOpen() || fz.store.get('renewed') === state.page) return;
-    fz.store.put('renewed', state.page);
+  function renew(page) {
+    if (page === document.querySelector('meta[name=fz-page]').content) return;
+    if (!fz.link.isOpen() || fz.store.get('renewed') === page) return;
+    fz.store.put('renewed', page);
     location.reload();
+  }
+
+  function keepMedia() {
+    var cards = state === null ? [] : fz.playlist.cards(state.playlist);
+    if (cards.length === 0 || keptFor === state.playlist) return;
+    if (!navigator.serviceWorker || !navigator.serviceWorker.controller) return;
+    keptFor = state.playlist;
+    fz.media.keep(cards);
   }
 
   function adopt(document_) {
     document_.overrides.forEach(function (card) { card.kind = 'override'; });
-    document_.idle.forEach(function (card) { card.kind = 'idle'; });
-    noticed = false;
+    document_.rolling.forEach(function (card) { card.kind = 'idle'; });
     state = document_;
-    var now = fz.clock.now();
-    state.overrides.concat(state.idle).forEach(function (card) {
-      if (!card.proof || card.not_after <= now) return;
-      var entry = ledger[card.id] || { seen: false, open: false, ms: 0 };
-      entry.not_after = card.not_after;
-      ledger[card.id] = entry;
-    });
-    keep();
+    fz.ledger.hold(state.overrides.concat(state.rolling), fz.clock.now());
     recompute();
   }
 
   /* Show nothing that came from a hub: after a foreign key, or when this browser is shut out. */
-  function blank(enrolled) {
+  function blank() {
     fz.store.drop('state');
     state = null;
-    noticed = !enrolled;
     recompute();
   }
 
@@ -223,31 +231,25 @@
     if (current !== null && current.from !== null) {
       pause();
       current.from = performance.now();
-      var entry = ledger[current.card.id];
-      if (entry) duration = Math.round(entry.ms);
-      keep();
+      duration = fz.ledger.seconds(current.card.id);
+      fz.ledger.keep();
     }
     fz.reports.alive(current === null ? '' : current.card.id, duration);
   }
 
   function tick() {
+    keepMedia();
     var clock = current === null ? null : current.element.querySelector('.clock');
     if (clock && state !== null) clock.textContent = fz.card.hours(fz.clock.now(), state.utc_offset_ms);
-  }
-
-  function start() {
-    Object.keys(ledger).forEach(function (id) { end(id, 'restarted'); });
-    keep();
-    recompute();
   }
 
   document.addEventListener('visibilitychange', function () {
     if (current === null) return;
     if (document.visibilityState === 'visible') prove();
     else pause();
-    keep();
+    fz.ledger.keep();
   });
-  window.addEventListener('pagehide', function () { pause(); keep(); });
+  window.addEventListener('pagehide', function () { pause(); fz.ledger.keep(); });
   window.addEventListener('resize', function () {
     if (current === null) return;
     current.fitted = fz.card.fit(current.element);
@@ -255,7 +257,8 @@
   });
 
   fz.show = {
-    adopt: adopt, alive: alive, blank: blank, order: order, recompute: recompute, start: start, tick: tick,
+    adopt: adopt, alive: alive, blank: blank, order: order, recompute: recompute, renew: renew, tick: tick,
+    start: function () { fz.ledger.restarted(); recompute(); },
     sequence: function () { return state === null ? 0 : state.sequence; },
     heartbeat: function () { return state === null ? 15000 : state.heartbeat_ms; }
   };

@@ -18,6 +18,7 @@
     fz.store.put('key', match[1]);
     fz.store.drop('sequence');
     fz.store.drop('state');
+    fz.store.drop('seen');
     history.replaceState(null, '', location.pathname);
   }
 
@@ -45,7 +46,7 @@
     } catch (broken) {
       return { refused: 'malformed' };
     }
-    if (document_.format !== 1) return { refused: 'format' };
+    if (document_.format !== 2) return { refused: 'format', page: document_.page };
     if (document_.display !== fz.display) return { refused: 'display' };
     if (document_.sequence < (fz.store.get('sequence') || 0)) return { refused: 'sequence' };
     return { document: document_ };
