@@ -4,7 +4,9 @@ import asyncio
 import sqlite3
 import stat
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,25 @@ async def test_every_commit_is_synced_and_the_log_is_folded_at_the_end(
     assert path.with_name("fz.db-wal").stat().st_size > 0
     await store.close()
     assert not path.with_name("fz.db-wal").exists()
+
+
+async def test_a_commit_waits_for_the_disk_and_not_for_its_cache_only(
+    path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[sqlite3.Connection] = []
+
+    class Noted(sqlite3.Connection):
+        def __init__(self, *args: Any, **kinds: Any) -> None:
+            super().__init__(*args, **kinds)
+            made.append(self)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Noted))
+    store = SqliteStore(path, clock, make_vault)
+    await store.open()
+    await store.commit(NOTE)
+    full = 2
+    assert made[0].execute("PRAGMA synchronous").fetchone() == (full,)
+    await store.close()
 
 
 async def test_nobody_else_may_read_the_file_or_its_log(store: SqliteStore, path: Path) -> None:

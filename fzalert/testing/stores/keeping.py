@@ -162,11 +162,17 @@ class KeepingContract(StoreTests):
         self, store: Store, parcels: Parcels, lease: Lease
     ) -> None:
         await store.commit(parcels.change(key="T1"))
-        sets = [parcels.change(), parcels.change(key="T1", body="another"), parcels.change()]
+        bad = ChangeSet(
+            events=(Event("opened", b"{}", "officer"),),
+            stream="case/1",
+            accepts=(parcels.accept(), parcels.accept(key="T1", body="another")),
+        )
+        sets = [parcels.change(), bad, parcels.change()]
         output = await store.tick(lease, TickInput(change_sets=sets, want={Lane.BULK: 9}))
         refused = [isinstance(answer, DuplicateKey) for answer in output.changed]
         assert refused == [False, True, False]
         assert len(output.claimed) == 3
+        assert await store.events("case/1") == []
 
     async def test_a_tick_of_a_lost_lease_writes_nothing(
         self, store: Store, parcels: Parcels, lease: Lease
