@@ -45,8 +45,8 @@ def make_vault(
 
 
 def number(n: int) -> Target:
-    """The n-th phone; it belongs to nobody."""
-    return phone(f"139{n:08d}")
+    """The n-th phone, of a hundred million; it belongs to nobody."""
+    return phone(f"139{n % 10**8:08d}")
 
 
 def text_in_parts(parts: int = 1, *, text: str = _TEXT) -> Rendition:
