@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import faulthandler
+import sys
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from fzalert.cli.logs import start_logging
+from fzalert.cli.logs import secrets_in, start_logging
 from fzalert.cli.output import Output
 from fzalert.cli.session import current
 from fzalert.daemon import Ready
@@ -24,7 +26,8 @@ async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) ->
     """
     session = current()
     settings = session.settings()
-    start_logging(settings.log)
+    start_logging(settings.log, hide=secrets_in(settings), service=True)
+    _leave_no_core()
     output = session.output
 
     def ready(found: Ready) -> None:
@@ -35,6 +38,15 @@ async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) ->
             output.line("按 Ctrl-C 停止。 Ctrl-C stops.")
 
     await run_daemon(settings, ready=ready)
+
+
+def _leave_no_core() -> None:
+    """A crash of the interpreter tells its place and no values, and writes no memory to disk."""
+    faulthandler.enable()
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _ready_line(web: str, status: StatusView) -> dict[str, object]:
