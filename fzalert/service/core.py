@@ -92,13 +92,14 @@ class Service(DaemonApi):
         settings, clock = self.settings, self.clock
         texts = Texts(settings, self.library, clock, building.store)
         campaigns = Campaigns(building, settings, texts, clock)
+        status = Status(building, settings, clock)
         return _Rooms(
             building,
             texts,
             People(building.store, clock, drill=settings.drill.enabled),
             campaigns,
-            Warnings(building, settings, texts, clock, campaigns.owns),
-            Status(building, settings, clock),
+            Warnings(building, settings, texts, clock, campaigns.owns, status.health),
+            status,
         )
 
     async def __aexit__(

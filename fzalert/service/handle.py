@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import structlog
@@ -81,16 +82,22 @@ class WarningHandle:
             timeout: Seconds, or a timedelta; 0 asks without waiting.
         """
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        if self.accepted:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + max(0.0, seconds)
+        outcome = WarningOutcome(self._view)
+        while self.accepted:
+            left = max(0.0, until - loop.time())
             try:
-                found = await self._api.warning(self.id, wait=max(0.0, seconds))
+                found = await self._api.warning(self.id, wait=left)
             except (FzalertError, RuntimeError) as error:
                 # No failure of ours becomes the caller's; what is on disk stays there.
                 log.warning("warning.not_read", warning=self.id, error=type(error).__name__)
-                found = None
+                break
             if found is not None:
-                self._view = found
-        return WarningOutcome(self._view)
+                self._view, outcome = found, WarningOutcome(found)
+            if found is None or outcome.is_final or until <= loop.time():
+                break
+        return outcome
 
     @override
     def __repr__(self) -> str:

@@ -19,10 +19,11 @@ from fzalert.errors import (
     NotConnected,
 )
 from fzalert.messages import FINAL_STATES, Lane, Outcome, Warning, WarningId
+from fzalert.ports import Health, HealthState
 from fzalert.scripts import Script
 from fzalert.service.building import Building
 from fzalert.service.guarded import Asker
-from fzalert.service.models import WarningView, WarnRequest
+from fzalert.service.models import OutcomeView, WarningView, WarnRequest
 from fzalert.service.people import MAY_WARN, require
 from fzalert.service.texts import Texts
 from fzalert.service.views import accepted_view, key_hash_of, parse_target, warning_view
@@ -36,6 +37,8 @@ LONGEST_PAGE = 200
 SHOWN_TARGETS = 50
 WITHDRAW_WITHIN = 5.0
 LONGEST_ID = 19
+UNSENT = frozenset({"open", "expired"})
+"""Fates that the state of a channel may explain."""
 
 
 def id_of(text: str) -> int:
@@ -53,6 +56,7 @@ class Warnings:
         texts: Scripts and approvals.
         clock: Reader of time.
         in_campaign: Tells whether a warning is a campaign's.
+        health: Tells how a channel is.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Warnings:
         texts: Texts,
         clock: Clock,
         in_campaign: Callable[[int], Awaitable[bool]],
+        health: Callable[[str], Awaitable[Health]],
     ) -> None:
         self._building = building
         self._store = building.store
@@ -71,6 +76,7 @@ class Warnings:
         self._texts = texts
         self._clock = clock
         self._in_campaign = in_campaign
+        self._health = health
         self._withdrawing: Asker[None] = Asker("withdraw", building.background, WITHDRAW_WITHIN)
 
     # -- taking ----------------------------------------------------------------------------
@@ -94,7 +100,7 @@ class Warnings:
         )
         accepted = await self._commit(warning, script, ready)
         try:
-            found = await self.read(str(accepted.warning))
+            found = await self._read(accepted.warning)
         except (FzalertError, RuntimeError) as error:
             # It is on disk and on its way: that its fate cannot be read now changes nothing.
             log.warning("warning.not_read", warning=accepted.warning, error=type(error).__name__)
@@ -176,8 +182,25 @@ class Warnings:
     # -- reading ---------------------------------------------------------------------------
 
     async def read(self, id: str, wait: float = 0) -> WarningView | None:
-        """One warning, after waiting until its fate is final or the time is over."""
-        number = id_of(id)
+        """One warning, after waiting until its fate is final or the time is over.
+
+        Where a target's channel is down, its detail says so, with what the channel says of it.
+        """
+        view = await self._read(id_of(id), wait)
+        if view is None or not any(target.state in UNSENT for target in view.targets):
+            return view
+        return view.model_copy(update={"targets": [await self._told(t) for t in view.targets]})
+
+    async def _told(self, target: OutcomeView) -> OutcomeView:
+        if target.state not in UNSENT or target.channel not in self._engine.channels:
+            return target
+        health = await self._health(target.channel)
+        if health.state is not HealthState.DOWN:
+            return target
+        detail = f"{target.detail} {target.channel}: {health.detail}".strip()
+        return target.model_copy(update={"detail": detail})
+
+    async def _read(self, number: int, wait: float = 0) -> WarningView | None:
         seconds = min(wait, LONGEST_WAIT) if wait > 0 else 0.0
         deadline = self._clock.monotonic() + seconds
         while True:
