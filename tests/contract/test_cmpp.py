@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import SecretStr
@@ -33,6 +34,21 @@ STATS = {
     ReportKind.EXPIRED: "EXPIRED",
     ReportKind.NO_REPORT: "MA:0001",
 }
+
+
+def settings(port: int, **more: Any) -> CmppConfig:
+    given: dict[str, Any] = {
+        "name": "cmpp-1",
+        "host": "127.0.0.1",
+        "port": port,
+        "account": "901234",
+        "secret": SecretStr("hongqi"),
+        "service_id": "FZALERT",
+        "src_id": "106980001234",
+        "late_after": 0.3,
+        "submit_timeout": 0.6,
+    }
+    return CmppConfig(**given | more)
 
 
 class CmppPeer:
@@ -82,26 +98,23 @@ class TestCmppGateway(
 ):
     factory = CmppGateway
     refusals = frozenset(RESULTS)
+    layout: ClassVar[Literal["auto", "2.0"]] = "auto"
+    more: ClassVar[dict[str, Any]] = {}
 
     @pytest.fixture
     async def peer(self) -> AsyncIterator[CmppPeer]:
-        knobs = Knobs(accounts={"901234": "hongqi"}, response_delay_ms=5, missing_share=1.0)
+        knobs = Knobs(
+            accounts={"901234": "hongqi"},
+            response_delay_ms=5,
+            missing_share=1.0,
+            layout=self.layout,
+        )
         async with CmppSimulator(knobs) as simulator:
             yield CmppPeer(simulator)
 
     @pytest.fixture
     def config(self, peer: CmppPeer) -> CmppConfig:
-        return CmppConfig(
-            name="cmpp-1",
-            host="127.0.0.1",
-            port=peer.simulator.port,
-            account="901234",
-            secret=SecretStr("hongqi"),
-            service_id="FZALERT",
-            src_id="106980001234",
-            late_after=0.3,
-            submit_timeout=0.6,
-        )
+        return settings(peer.simulator.port, **self.more)
 
     @pytest.fixture
     async def adapter(
@@ -113,3 +126,22 @@ class TestCmppGateway(
     @override
     def address_of(self, target: Target) -> str:
         return target.address.removeprefix("+86")
+
+
+class TestCmpp20(TestCmppGateway):
+    """The same over 2.0, with a gateway that speaks nothing else."""
+
+    layout = "2.0"
+    more: ClassVar[dict[str, Any]] = {"version": "2.0"}
+
+
+class TestCmppStepsDown(TestCmppGateway):
+    """3.0 is asked for, and the gateway answers in 2.0."""
+
+    layout = "2.0"
+
+
+class TestCmppReceiveConnection(TestCmppGateway):
+    """One more connection is there for reports; either may bring them."""
+
+    more: ClassVar[dict[str, Any]] = {"receive_connection": True}

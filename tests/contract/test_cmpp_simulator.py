@@ -19,6 +19,7 @@ from fzalert_sms.cmpp.knobs import Knobs
 from fzalert_sms.cmpp.simulator import COMMANDS, CmppSimulator, SimulatorResult, serve
 from fzalert_sms.recount import Recount, recount
 
+both_versions = pytest.mark.parametrize("version", ["3.0", "2.0"])
 TEXT = SmsText(("反诈中心提醒：请勿转账。",), Coding.UCS2, SCRIPT)
 
 
@@ -38,7 +39,13 @@ def _config(port: int, **more: Any) -> CmppConfig:
 
 
 async def _play(
-    knobs: Knobs, log: Path, count: int, *, reports: bool = False, seed: int = 0
+    knobs: Knobs,
+    log: Path,
+    count: int,
+    *,
+    reports: bool = False,
+    seed: int = 0,
+    version: str = "3.0",
 ) -> tuple[list[ReceiptKind], Recount]:
     """Send `count` texts until each has a fate other than channel_down; then recount."""
     wire = RecordingWire()
@@ -48,7 +55,7 @@ async def _play(
     async with (
         make_context(seed=seed) as context,
         CmppSimulator(knobs, log=log, seed=seed) as simulator,
-        CmppGateway(_config(simulator.port), context) as gateway,
+        CmppGateway(_config(simulator.port, version=version), context) as gateway,
     ):
         todo = list(batch)
         async with asyncio.timeout(20):
@@ -67,12 +74,15 @@ async def _play(
                 await asyncio.sleep(0.01)
     kinds = [kind for kind in wire.fates(batch) if kind is not None]
     assert len(kinds) == count
-    return kinds, recount(log)
+    total = recount(log)
+    assert {one.version for one in total.connections} == {int(version[0])}
+    return kinds, total
 
 
-async def test_cut_links_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+@both_versions
+async def test_cut_links_lose_nothing_and_double_nothing(tmp_path: Path, version: str) -> None:
     knobs = Knobs(response_delay_ms=5, missing_share=1.0, kill_after=20, kills=3)
-    kinds, total = await _play(knobs, tmp_path / "log", 120)
+    kinds, total = await _play(knobs, tmp_path / "log", 120, version=version)
     assert total.duplicates == 0
     assert kinds.count(ReceiptKind.SENT) == total.accepted == total.distinct_accepted
     assert set(kinds) == {ReceiptKind.SENT, ReceiptKind.UNKNOWN}
@@ -89,9 +99,10 @@ async def test_a_gateway_that_leaves_again_and_again_is_followed(tmp_path: Path)
     assert kinds.count(ReceiptKind.SENT) <= total.accepted
 
 
-async def test_throttling_delays_and_doubles_nothing(tmp_path: Path) -> None:
+@both_versions
+async def test_throttling_delays_and_doubles_nothing(tmp_path: Path, version: str) -> None:
     knobs = Knobs(response_delay_ms=0, missing_share=1.0, tps=400)
-    kinds, total = await _play(knobs, tmp_path / "log", 100)
+    kinds, total = await _play(knobs, tmp_path / "log", 100, version=version)
     assert kinds == [ReceiptKind.SENT] * 100
     assert (total.accepted, total.duplicates) == (100, 0)
     assert total.throttled > 0
@@ -108,7 +119,10 @@ async def test_the_same_numbers_are_always_rejected(tmp_path: Path) -> None:
     assert 20 <= total.results[13] <= 60
 
 
-async def test_reports_of_all_manners_arrive_and_are_acknowledged(tmp_path: Path) -> None:
+@both_versions
+async def test_reports_of_all_manners_arrive_and_are_acknowledged(
+    tmp_path: Path, version: str
+) -> None:
     knobs = Knobs(
         response_delay_ms=1,
         report_delay_ms=1,
@@ -118,7 +132,7 @@ async def test_reports_of_all_manners_arrive_and_are_acknowledged(tmp_path: Path
         late_share=0.25,
         late_ms=100,
     )
-    _, total = await _play(knobs, tmp_path / "log", 80, reports=True)
+    _, total = await _play(knobs, tmp_path / "log", 80, reports=True, version=version)
     assert (total.reports_sent, total.reports_acknowledged) == (80, 80)
     assert total.reports_repeated > 0
     assert max(one.max_delivers for one in total.connections) <= 16

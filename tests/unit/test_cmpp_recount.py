@@ -49,9 +49,11 @@ def test_it_reads_the_published_submits(version: int) -> None:
 class _Log:
     """Writes a log by hand, from its description alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: int = 3) -> None:
         self.octets = b"CMPPLOG1"
         self.now = 100.0
+        self.name = f"cmpp{version}0"
+        self.width = {2: 1, 3: 4}[version]
 
     def add(self, kind: int, payload: bytes = b"", connection: int = 1) -> None:
         self.now += 0.5
@@ -59,15 +61,15 @@ class _Log:
 
     def opened(self, connection: int = 1) -> None:
         self.add(2, b"", connection)
-        self.add(1, _pdu("cmpp30.connect_resp"), connection)
+        self.add(1, _pdu(f"{self.name}.connect_resp"), connection)
 
     def submit(self, sequence: int, connection: int = 1, name: str = "ucs2") -> None:
-        frame = _pdu(f"cmpp30.submit.{name}")
+        frame = _pdu(f"{self.name}.submit.{name}")
         self.add(0, frame[:8] + sequence.to_bytes(4, "big") + frame[12:], connection)
 
     def answer(self, sequence: int, result: int, connection: int = 1) -> None:
-        body = bytes(8) + result.to_bytes(4, "big")
-        head = struct.pack(">III", 24, 0x80000004, sequence)
+        body = bytes(8) + result.to_bytes(self.width, "big")
+        head = struct.pack(">III", 12 + len(body), 0x80000004, sequence)
         self.add(1, head + body, connection)
 
     def count(self, path: Path) -> Recount:
@@ -75,18 +77,21 @@ class _Log:
         return recount_with_texts(path)[0]
 
 
-def test_the_same_text_taken_twice_is_a_duplicate(tmp_path: Path) -> None:
-    log = _Log()
+@pytest.mark.parametrize("version", [2, 3])
+def test_the_same_text_taken_twice_is_a_duplicate(tmp_path: Path, version: int) -> None:
+    log = _Log(version)
     log.opened()
     for sequence in (1, 2):
         log.submit(sequence)
         log.answer(sequence, 0)
     total = log.count(tmp_path / "log")
     assert (total.accepted, total.distinct, total.duplicates) == (2, 1, 1)
+    assert (total.connections[0].version, total.undecodable) == (version, 0)
 
 
-def test_a_throttled_or_refused_text_may_come_again(tmp_path: Path) -> None:
-    log = _Log()
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_throttled_or_refused_text_may_come_again(tmp_path: Path, version: int) -> None:
+    log = _Log(version)
     log.opened()
     for sequence, result in ((1, 8), (2, 13), (3, 0)):
         log.submit(sequence)
@@ -120,14 +125,15 @@ def test_two_parts_of_one_text_are_no_duplicates(tmp_path: Path) -> None:
     assert (total.distinct, total.duplicates, total.max_unanswered) == (2, 0, 2)
 
 
-def test_reports_are_counted_once_and_their_repeats_apart(tmp_path: Path) -> None:
-    log = _Log()
+@pytest.mark.parametrize("version", [2, 3])
+def test_reports_are_counted_once_and_their_repeats_apart(tmp_path: Path, version: int) -> None:
+    log = _Log(version)
     log.opened()
-    report = _pdu("cmpp30.deliver.report.delivrd")
+    report = _pdu(f"{log.name}.deliver.report.delivrd")
     log.add(1, report)
     log.add(1, report)
-    log.add(1, _pdu("cmpp30.deliver.mo"))
-    log.add(0, _pdu("cmpp30.deliver_resp"))
+    log.add(1, _pdu(f"{log.name}.deliver.mo"))
+    log.add(0, _pdu(f"{log.name}.deliver_resp"))
     total = log.count(tmp_path / "log")
     assert (total.reports_sent, total.reports_repeated, total.messages_sent) == (1, 1, 1)
 

@@ -35,30 +35,30 @@ class Clock(Protocol):
 
 
 class Brake:
-    """Pauses bulk when reports say that the gateway throws texts away for their number.
+    """Notes reports that the gateway throws texts away for their number.
 
-    Such reports come in bursts, about texts of some seconds ago: those that come while the brake
-    is on speak of the same moment. Each new burst doubles the pause.
+    Such reports come in bursts, about texts of some seconds ago: those that come before `until`
+    speak of the same moment. Each further burst doubles that time.
 
     Attributes:
-        until: Monotonic time until which bulk pauses.
-        pause: Seconds of the newest pause.
-        is_told: Whether the engine was told of it, by one throttled part.
+        until: Monotonic time until which more reports say nothing new.
+        pause: Seconds from the newest burst until then.
+        presses: Bursts so far.
     """
 
     def __init__(self) -> None:
         self.until = float("-inf")
         self.pause = 0.0
-        self.is_told = True
+        self.presses = 0
 
     def press(self, now: float) -> bool:
-        """Note one report of over-flow; returns whether a pause begins with it."""
+        """Note one report of over-flow; returns whether it begins a burst."""
         if now < self.until:
             return False
         is_new = now - self.until >= _QUIET
         self.pause = 1.0 if is_new else min(_LONGEST, 2 * self.pause)
         self.until = now + self.pause
-        self.is_told = False
+        self.presses += 1
         return True
 
 

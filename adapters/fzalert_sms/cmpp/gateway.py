@@ -139,8 +139,7 @@ class CmppGateway:
             return f"{overdue} 条未及时应答 · {overdue} parts unanswered in time"
         if left > 0:
             return (
-                f"状态报告显示超过流量，群发暂停 {left:.0f} 秒"
-                f" · reports say over the flow limit: bulk pauses for {left:.0f} s"
+                "状态报告显示超过流量，群发放慢 · reports say over the flow limit: bulk goes slower"
             )
         if now - pulse.throttled_at < _SLOW_FOR:
             return "网关要求降速 · the gateway asks for a slower pace"

@@ -83,6 +83,8 @@ class Sender:
         self._config = config
         self._account = account
         self._brake = account.brake
+        self._told = account.brake.presses
+        self._has_rate = config.rate is not None
         self._wholes = account.wholes
         self._results = Results(config.result_table)
         self._clock = context.clock
@@ -116,10 +118,14 @@ class Sender:
                 words = self.line.words(self._clock.monotonic())
                 self._down(rows[written:], words, self.line.pause, wire)
                 return
-            if lane is Lane.BULK and self._clock.monotonic() < self._brake.until:
-                written += self._tell_brake(rows[written], wire)
-                await self._woken(lane, self._brake.until)
-                continue
+            if lane is Lane.BULK and self._brake.presses:
+                now = self._clock.monotonic()
+                if self._told != self._brake.presses:
+                    written += self._tell_brake(rows[written], now, wire)
+                    continue
+                if not self._has_rate and now < self._brake.until:
+                    await self._woken(lane, self._brake.until)
+                    continue
             room = self._room(link, lane)
             if room > 0:
                 if not wire.may_write():
@@ -134,16 +140,20 @@ class Sender:
                     self._down(rows[written:], _FULL, THROTTLE_PAUSE, wire)
                     return
 
-    def _tell_brake(self, row: Row, wire: Wire) -> int:
-        """Tell the engine, by one part an over-flow, to slow down; returns how many it were."""
-        if self._brake.is_told:
+    def _tell_brake(self, row: Row, now: float, wire: Wire) -> int:
+        """Tell the engine, by one part a burst, to slow down; returns how many parts it took.
+
+        The engine lowers the rate of this slot, as after an answer that says so. Without a rate
+        there is nothing to lower: bulk pauses here instead.
+        """
+        self._told = self._brake.presses
+        left = self._brake.until - now
+        if left <= 0:
             return 0
-        self._brake.is_told = True
-        pause = self._brake.until - self._clock.monotonic()
-        receipt = Receipt(
-            ReceiptKind.THROTTLED, Scope.CHANNEL, detail=_OVERFLOW, retry_after=max(0.001, pause)
-        )
         self._note_throttled()
+        receipt = Receipt(
+            ReceiptKind.THROTTLED, Scope.CHANNEL, detail=_OVERFLOW, retry_after=max(0.001, left)
+        )
         wire.settle(row.id, row.part, receipt)
         return 1
 
