@@ -20,6 +20,8 @@ def test_every_recorded_prompt_of_a_script_has_the_words_of_its_rendition() -> N
     for prompt in prompts:
         script = library.by_key(f"{prompt['script_id']}/{prompt['audience']}/{prompt['version']}")
         audience = "elderly" if prompt["variant"] == "elderly" else "general"
-        speech = render(script, kind=RenditionKind.SPEECH, audience=audience)
+        speech = render(
+            script, kind=RenditionKind.SPEECH, audience=audience, language=prompt["language"]
+        )
         assert isinstance(speech, Speech)
         assert speech.text == prompt["text"], prompt["key"]
