@@ -19,8 +19,6 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
-import structlog
-
 import fzalert
 
 SIGNS = {"delivered": "● 已送达", "open": "○ 进行中", "unknown": "▲ 结果未知"}
@@ -64,8 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--speaker", default="atm-1")
     parser.add_argument("--key", required=True, help="one key for one decision; repeat it freely")
     parser.add_argument("--wait", type=float, default=5.0, help="seconds to wait for the fate")
-    # fzalert logs through structlog; unless told otherwise that writes to standard output.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         return asyncio.run(warn(parser.parse_args(argv)))
     except fzalert.InputError as error:  # a wrong number, an unknown script, a draft, …

@@ -7,10 +7,9 @@ import ssl
 from typing import TYPE_CHECKING
 
 import aiosmtplib
-import structlog
 import tenacity
 
-from fzalert.ports import AdapterContext, Health, HealthState
+from fzalert.ports import AdapterContext, Health, HealthState, get_logger
 
 if TYPE_CHECKING:
     from fzalert_mail.config import SmtpConfig
@@ -24,7 +23,7 @@ _NOT_OFFERED = (aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported)
 """What a missing STARTTLS or AUTH is called; the bare class stands for nothing else there."""
 _FIRST_PAUSE = 0.5
 _GOODBYE = 2.0
-_log = structlog.get_logger("fzalert_mail")
+_log = get_logger("fzalert.mail")
 
 
 class SmtpLine:

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 import aiosmtplib
-import structlog
 from typing_extensions import override
 
 from fzalert.messages import Mail, Proof, Receipt, ReceiptKind, RenditionKind, Scope, TargetKind
@@ -27,6 +26,7 @@ from fzalert.ports import (
     InboundBatch,
     Submission,
     Wire,
+    get_logger,
 )
 from fzalert_mail.codes import Stage, classify, is_mapped
 from fzalert_mail.compose import compose
@@ -42,7 +42,7 @@ _UNKNOWN = Receipt(
 _LAPSED = Receipt(
     ReceiptKind.UNKNOWN, detail="The mail left, and the server did not answer in time."
 )
-_log = structlog.get_logger("fzalert_mail")
+_log = get_logger("fzalert.mail")
 
 
 class SmtpMail:

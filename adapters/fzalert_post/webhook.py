@@ -23,7 +23,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import ClassVar, Self
 
-import structlog
 from typing_extensions import override
 
 from fzalert import ChannelUnavailable, ConfigError, FateUnknown
@@ -37,6 +36,7 @@ from fzalert.ports import (
     InboundBatch,
     Submission,
     Wire,
+    get_logger,
 )
 from fzalert_post.config import WebhookConfig, WebhookGroup
 from fzalert_post.signing import signature
@@ -45,7 +45,7 @@ from fzalert_post.statuses import classify, is_mapped
 __all__ = ["Webhook", "WebhookConfig", "WebhookGroup"]
 
 _DRILL = "演练"
-_log = structlog.get_logger("fzalert_post")
+_log = get_logger("fzalert.post")
 
 
 class Webhook:

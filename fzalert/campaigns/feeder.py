@@ -11,8 +11,6 @@ import asyncio
 import enum
 from collections.abc import Iterable, Sequence
 
-import structlog
-
 from fzalert.campaigns.audience import Recipient
 from fzalert.campaigns.book import Book
 from fzalert.campaigns.model import ENDED, Campaign, Document, Source, State, Step, after, encode
@@ -20,6 +18,7 @@ from fzalert.clock import Clock
 from fzalert.delivery import Caps, ChannelState, Engine, IdMaker, prepare
 from fzalert.delivery.prepare import channel_for
 from fzalert.errors import InputError, StoreError
+from fzalert.log import get_logger
 from fzalert.messages import Lane, TargetKind, Warning
 from fzalert.store import (
     Acceptance,
@@ -30,7 +29,7 @@ from fzalert.store import (
     Store,
 )
 
-log = structlog.get_logger("fzalert.campaigns")
+log = get_logger("fzalert.campaigns")
 
 FEEDER = "machine:feeder"
 SECONDS_AHEAD = 1.0

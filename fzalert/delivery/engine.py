@@ -13,8 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-import structlog
-
 from fzalert.background import Background
 from fzalert.clock import Clock
 from fzalert.delivery.lanes import LANES
@@ -23,6 +21,7 @@ from fzalert.delivery.recorder import Recorder, boot_id
 from fzalert.delivery.recovery import recovered_rows
 from fzalert.delivery.slot import Slot
 from fzalert.errors import LeaseLost, StoreError
+from fzalert.log import get_logger
 from fzalert.messages import Lane, RenditionKind, TargetKind
 from fzalert.ports import (
     Adapter,
@@ -36,7 +35,7 @@ from fzalert.ports import (
 )
 from fzalert.store import Claimed, Lease, Store, TickInput, TickOutput
 
-log = structlog.get_logger("fzalert.delivery")
+log = get_logger("fzalert.delivery")
 
 LEASE_TTL = 10.0
 OPEN_WITHIN = 5.0

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from random import Random
 
-import structlog
-
 from fzalert.clock import Clock
 from fzalert.delivery.gathered import Batch, Gathered
 from fzalert.delivery.lanes import LANES, Lanes
@@ -30,11 +28,12 @@ from fzalert.delivery.policy import (
 from fzalert.delivery.recorder import Recorder
 from fzalert.delivery.wire import Key, SlotWire
 from fzalert.errors import InputError, LeaseLost, StoreError
+from fzalert.log import get_logger
 from fzalert.messages import Lane, LateReceipt, Receipt, ReceiptKind
 from fzalert.ports import Adapter, Capabilities
 from fzalert.store import Claimed, Lease, ResultRow, Store, TickInput, TickOutput
 
-log = structlog.get_logger("fzalert.delivery")
+log = get_logger("fzalert.delivery")
 
 SUBMIT_GRACE = 5.0
 IDLE_TICK = 1.0

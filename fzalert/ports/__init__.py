@@ -4,6 +4,7 @@ An adapter package imports this, `fzalert.messages` and `fzalert.http`, and noth
 library. `docs/adapters.md` shows a whole adapter.
 """
 
+from fzalert.log import get_logger
 from fzalert.ports.adapter import (
     Adapter,
     Capabilities,
@@ -57,4 +58,5 @@ __all__ = [
     "TextProfile",
     "Wire",
     "Withdraws",
+    "get_logger",
 ]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
-import structlog
 from typing_extensions import override
 
 from fzalert.access.keys import FileSigner
@@ -19,6 +18,7 @@ from fzalert.config import ChannelSettings, Settings
 from fzalert.delivery import Caps, ChannelSpec, Engine, IdMaker, Limits
 from fzalert.errors import ConfigError, FzalertError, StoreFull
 from fzalert.http import HttpPool
+from fzalert.log import get_logger
 from fzalert.ports import Adapter, AdapterContext, AdapterState, Signer
 from fzalert.scripts import ScriptSettings
 from fzalert.service.sockets import LocalSocket
@@ -30,7 +30,7 @@ SIGNING_KEY = "signing.key"
 MASTER_KEY = "master.key"
 
 
-log = structlog.get_logger("fzalert.service")
+log = get_logger("fzalert.service")
 
 
 class StoreState(AdapterState):

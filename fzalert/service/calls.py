@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from pydantic import BaseModel, ValidationError
 
 from fzalert.errors import FzalertError, InputError
+from fzalert.log import get_logger
 from fzalert.service.models import CampaignRequest, WarnRequest
 from fzalert.service.wrong import where, wrong_call
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fzalert.access.actors import Actor
     from fzalert.service.core import Service
 
-log = structlog.get_logger("fzalert.service")
+log = get_logger("fzalert.service")
 
 Request = dict[str, Any]
 LONGEST_CHANGED = 60.0

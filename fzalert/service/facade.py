@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
-import structlog
 from pydantic import ValidationError
 
 from fzalert.access.actors import Actor
@@ -23,6 +22,7 @@ from fzalert.errors import (
     Retry,
     StoreError,
 )
+from fzalert.log import get_logger
 from fzalert.messages import Lane, Target
 from fzalert.service.api import ServiceApi
 from fzalert.service.handle import WarningHandle, WarningOutcome
@@ -37,7 +37,7 @@ from fzalert.service.wrong import where, wrong_call
 
 __all__ = ["Fzalert", "WarningHandle", "WarningOutcome"]
 
-log = structlog.get_logger("fzalert.service")
+log = get_logger("fzalert.service")
 
 ACCEPT_WITHIN = 5.0
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-import structlog
 from typing_extensions import override
 
 from fzalert.errors import FzalertError
+from fzalert.log import get_logger
 from fzalert.service.api import ServiceApi
 from fzalert.service.models import OutcomeView, WarningView
 
 __all__ = ["WarningHandle", "WarningOutcome"]
 
-log = structlog.get_logger("fzalert.service")
+log = get_logger("fzalert.service")
 
 
 class WarningOutcome:

@@ -18,16 +18,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from fzalert.background import Background
 from fzalert.errors import ListenError
+from fzalert.log import get_logger
 from fzalert.service.calls import Calls, Request
 
 if TYPE_CHECKING:
     from fzalert.service.core import Service
 
-log = structlog.get_logger("fzalert.service")
+log = get_logger("fzalert.service")
 
 PROTOCOL = 1
 LONGEST_LINE = 1_048_576

@@ -7,12 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 
-import structlog
-
 from fzalert.clock import Clock
 from fzalert.config import Settings
 from fzalert.delivery import ChannelState
 from fzalert.errors import ChannelUnavailable
+from fzalert.log import get_logger
 from fzalert.messages import Lane
 from fzalert.ports import Health, HealthState, Mounted, Route
 from fzalert.service.building import Building
@@ -22,7 +21,7 @@ from fzalert.service.sockets import PROTOCOL
 from fzalert.service.views import counters_view
 from fzalert.store import CounterRow
 
-log = structlog.get_logger("fzalert.service")
+log = get_logger("fzalert.service")
 
 HEALTH_WITHIN = 1.0
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-import structlog
-
 from fzalert.access.actors import Actor
 from fzalert.clock import Clock
 from fzalert.config import Settings
@@ -18,6 +16,7 @@ from fzalert.errors import (
     InputError,
     NotConnected,
 )
+from fzalert.log import get_logger
 from fzalert.messages import FINAL_STATES, Lane, Outcome, Warning, WarningId
 from fzalert.ports import Health, HealthState
 from fzalert.scripts import Script
@@ -30,7 +29,7 @@ from fzalert.service.views import accepted_view, key_hash_of, parse_target, warn
 from fzalert.service.windows import window_of
 from fzalert.store import Accepted, ChangeSet, EvidenceEntry
 
-log = structlog.get_logger("fzalert.service")
+log = get_logger("fzalert.service")
 
 LONGEST_WAIT = 600.0
 LONGEST_PAGE = 200

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from functools import lru_cache, partial
 
-import structlog
-
 from fzalert.messages import (
     Appended,
     DeliveryReport,
@@ -20,7 +18,7 @@ from fzalert.messages import (
     TargetKind,
     Uplink,
 )
-from fzalert.ports import InboundBatch
+from fzalert.ports import InboundBatch, get_logger
 from fzalert_sms.cmpp.account import Account, Clock
 from fzalert_sms.cmpp.codec import BEIJING, Deliver, decode_report
 from fzalert_sms.cmpp.config import CmppConfig
@@ -29,7 +27,7 @@ from fzalert_sms.cmpp.reports import Effect, reader_of
 from fzalert_sms.cmpp.texts import divide, text_of
 from fzalert_sms.cmpp.transport import CmppLink, Ticket
 
-_log = structlog.get_logger()
+_log = get_logger("fzalert.sms.cmpp")
 
 BATCH = 5000
 """Most rows of one batch."""

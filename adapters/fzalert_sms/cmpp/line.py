@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from fzalert.ports import AdapterContext
+from fzalert.ports import AdapterContext, get_logger
 from fzalert_sms.cmpp.account import Account
 from fzalert_sms.cmpp.config import CmppConfig
 from fzalert_sms.cmpp.dialler import Dialler
@@ -24,7 +23,7 @@ from fzalert_sms.cmpp.session import (
 )
 from fzalert_sms.cmpp.transport import CmppLink
 
-_log = structlog.get_logger()
+_log = get_logger("fzalert.sms.cmpp")
 
 _TICK = 0.1
 """Seconds between two looks at the time; less where a limit is shorter."""

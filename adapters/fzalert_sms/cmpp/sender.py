@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
-import structlog
-
 from fzalert.messages import (
     Lane,
     LateReceipt,
@@ -19,7 +17,7 @@ from fzalert.messages import (
     ReceiptKind,
     Scope,
 )
-from fzalert.ports import AdapterContext, Submission, Wire
+from fzalert.ports import AdapterContext, Submission, Wire, get_logger
 from fzalert_sms.cmpp.account import Account
 from fzalert_sms.cmpp.config import CmppConfig
 from fzalert_sms.cmpp.door import Door, Row
@@ -39,7 +37,7 @@ from fzalert_sms.cmpp.session import (
 from fzalert_sms.cmpp.texts import Unsendable, reference_of, template_maker, valid_time
 from fzalert_sms.cmpp.transport import CmppLink, Flight, Token
 
-_log = structlog.get_logger()
+_log = get_logger("fzalert.sms.cmpp")
 
 _NO_ANSWER = Receipt(
     ReceiptKind.UNKNOWN,
