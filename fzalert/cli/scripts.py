@@ -47,7 +47,7 @@ class FindingView(BaseModel):
 async def list_scripts() -> None:
     """List the scripts with their approval."""
     session = current()
-    async with session.service() as api:
+    async with session.service(delivers=False) as api:
         views = await api.scripts()
     session.output.rows(views)
     session.output.table(
@@ -158,7 +158,7 @@ async def approve(
             is asked for.
     """
     session = current()
-    async with session.service() as api:
+    async with session.service(delivers=False) as api:
         author = await session.actor(api, author_token_file)
         approver = await api.authenticate(_approver_token(session, approver_token_file))
         view = await api.approve(key, author=author, approver=approver)

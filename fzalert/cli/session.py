@@ -51,14 +51,21 @@ class Session:
             start_logging(LogSettings(level="warning", format="text"))
         return load_settings(self.config)
 
-    def service(self, settings: Settings | None = None) -> AbstractAsyncContextManager[ServiceApi]:
-        """Speak to the process that owns the store, or own it for this call."""
+    def service(
+        self, settings: Settings | None = None, *, delivers: bool = True
+    ) -> AbstractAsyncContextManager[ServiceApi]:
+        """Speak to the process that owns the store, or own it for this call.
+
+        Args:
+            settings: Whose store; those of this call unless given.
+            delivers: False where nothing is to be sent: then no channel is opened.
+        """
         settings = settings or self.settings()
         if self.opener is not None:
             return self.opener(settings)
         from fzalert.service import open_or_connect
 
-        return open_or_connect(settings)
+        return open_or_connect(settings, delivers=delivers)
 
     async def actor(self, api: ServiceApi, token_file: Path | None = None) -> Actor:
         """Tell who acts: the holder of a token, else the account that runs this program."""

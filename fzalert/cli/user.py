@@ -22,7 +22,7 @@ class NewUser(BaseModel):
 async def list_users() -> None:
     """List the people who may come in."""
     session = current()
-    async with session.service() as api:
+    async with session.service(delivers=False) as api:
         users = await api.users()
     session.output.rows(users)
     session.output.table(
@@ -54,7 +54,7 @@ async def add(name: str, *, role: list[str]) -> None:
             field="role",
         )
     session = current()
-    async with session.service() as api:
+    async with session.service(delivers=False) as api:
         token = await api.add_user(name, role)
     session.output.data(NewUser(name=name, roles=role, token=token))
     session.output.line(token)
@@ -68,7 +68,7 @@ async def disable(name: str) -> None:
         name: Whose.
     """
     session = current()
-    async with session.service() as api:
+    async with session.service(delivers=False) as api:
         await api.disable_user(name)
         users = await api.users()
     session.output.rows(user for user in users if user.name == name)

@@ -58,14 +58,22 @@ class Service(DaemonApi):
         settings: The validated configuration.
         clock: Reader of time.
         library: The scripts; the shipped ones unless given.
+        delivers: False for a look or an entry in the books: no channel is opened, so that no
+            carrier sees a login for it, and nothing is sent.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, library: Library | None = None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        library: Library | None = None,
+        delivers: bool = True,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.library = library or Library.load()
+        self._delivers = delivers
         self._rooms: _Rooms | None = None
 
     # -- life ------------------------------------------------------------------------------
@@ -78,8 +86,9 @@ class Service(DaemonApi):
             rooms = self._furnish(building)
             await rooms.texts.load()
             await rooms.people.load()
-            await building.engine.open()
-            _ = building.background.keep("campaigns", rooms.campaigns.feed)
+            if self._delivers:
+                await building.engine.open()
+                _ = building.background.keep("campaigns", rooms.campaigns.feed)
             self._rooms = rooms
             await building.serve(LocalSocket(socket_path(self.settings.store.path), self))
         except BaseException:

@@ -25,19 +25,27 @@ LOOK_AGAIN = 0.1
 
 
 @asynccontextmanager
-async def open_or_connect(settings: Settings) -> AsyncIterator[ServiceApi]:
+async def open_or_connect(
+    settings: Settings, *, delivers: bool = True
+) -> AsyncIterator[ServiceApi]:
     """Give the service itself where the store is free, else a client of its owner.
+
+    Args:
+        settings: Whose store.
+        delivers: Whether a service of our own opens its channels; see `Service`.
 
     Raises:
         NotConnected: Another process owns the store and does not answer.
         StoreDamaged: The store is free and its check failed.
     """
-    api = await _owner_or_client(settings, SystemClock())
+    api = await _owner_or_client(settings, SystemClock(), delivers=delivers)
     async with api:
         yield api
 
 
-async def _owner_or_client(settings: Settings, clock: Clock) -> Service | Client:
+async def _owner_or_client(
+    settings: Settings, clock: Clock, *, delivers: bool = True
+) -> Service | Client:
     """Give the one or the other, open. An owner that is just starting or ending is waited for."""
     from fzalert.client import connect  # the client needs the service's models first
 
@@ -50,7 +58,7 @@ async def _owner_or_client(settings: Settings, clock: Clock) -> Service | Client
             raise
         except NotConnected as nobody:
             try:
-                return await Service(settings).__aenter__()
+                return await Service(settings, delivers=delivers).__aenter__()
             except StoreInUse as owned:
                 if clock.monotonic() > until:
                     raise NotConnected(
