@@ -188,6 +188,7 @@ class Outcome:
         at: Time of the last change, milliseconds since the epoch.
         parts: How many parts it was made of.
         duration_ms: How long it was shown or played, as far as reported.
+        resent: Whether it was sent a second time, since nothing was known of the first.
     """
 
     message: MessageId
@@ -202,6 +203,7 @@ class Outcome:
     at: int = 0
     parts: int = 1
     duration_ms: int = 0
+    resent: bool = False
 
 
 class FeedKind(enum.StrEnum):

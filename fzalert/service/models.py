@@ -76,6 +76,10 @@ class OutcomeView(_Strict):
     at: str = Field(default="", description="RFC 3339, or empty.")
     parts: int = 1
     duration_ms: int = 0
+    resent: bool = Field(
+        default=False,
+        description="It was sent a second time, since nothing was known of the first.",
+    )
 
 
 class WarningView(_Strict):

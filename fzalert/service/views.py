@@ -43,6 +43,8 @@ MAKERS = {
     TargetKind.BANK_DESK: bank_desk,
 }
 
+RESENT = "因首次结果不明，已重发一次。 Sent a second time: nothing was known of the first."
+
 
 def parse_target(text: str) -> Target:
     """Read `kind:address`.
@@ -117,10 +119,11 @@ def warning_view(row: WarningRow, outcomes: Sequence[Outcome]) -> WarningView:
                 proof=outcome.proof.name.lower(),
                 word=outcome.word,
                 code=outcome.code,
-                detail=outcome.detail,
+                detail=f"{RESENT} {outcome.detail}".strip() if outcome.resent else outcome.detail,
                 at=time_text(outcome.at),
                 parts=outcome.parts,
                 duration_ms=outcome.duration_ms,
+                resent=outcome.resent,
             )
             for outcome in outcomes
         ],

@@ -21,6 +21,7 @@ from fzalert.store.port import (
     CounterRow,
     Event,
     EvidenceRow,
+    Flag,
     PartState,
     UserRow,
     Vault,
@@ -38,7 +39,7 @@ from fzalert.store.sqlite.rows import (
 
 _OUTCOME_SQL = (
     "SELECT m.id, m.warning, m.target, m.parts, coalesce(fc.name, mc.name), f.state, f.proof,"
-    " f.word, f.code, f.detail, f.changed_at, f.duration"
+    " f.word, f.code, f.detail, f.changed_at, f.duration, f.flags"
     " FROM message m JOIN channel mc ON mc.id = m.channel"
     " LEFT JOIN flight f ON f.id = m.id LEFT JOIN channel fc ON fc.id = f.channel WHERE "
 )
@@ -95,6 +96,7 @@ def _fold(vault: Vault, rows: list[tuple[object, ...]]) -> Outcome:
         max(int(str(r[10] or 0)) for r in rows),
         parts,
         max(int(str(r[11] or 0)) for r in rows),
+        any(int(str(r[12] or 0)) & Flag.RESENT for r in rows),
     )
 
 

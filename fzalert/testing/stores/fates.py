@@ -124,7 +124,8 @@ class FatesContract(StoreTests):
     ) -> None:
         one = await self.one_out(store, lease, parcels)
         await self.settle(store, lease, unknown(one, resend_at=clock.millis() + MINUTE))
-        assert (await self.fate(store, one.submission.id)).state is OutcomeState.UNKNOWN
+        waiting = await self.fate(store, one.submission.id)
+        assert (waiting.state, waiting.resent) == (OutcomeState.UNKNOWN, False)
         assert await self.states(store) == {PartState.UNKNOWN: 1}
         clock.advance(60)
         (second,) = await self.claim(store, lease, 9)
@@ -132,6 +133,7 @@ class FatesContract(StoreTests):
         assert await self.states(store) == {PartState.CLAIMED: 1}
         await self.settle(store, lease, sent(second))
         assert await self.states(store) == {PartState.SENT: 1}
+        assert (await self.fate(store, one.submission.id)).resent
 
     @pytest.mark.parametrize("by", ["report", "late"])
     async def test_a_word_about_an_unknown_takes_its_resend_back(
