@@ -20,9 +20,7 @@ from fzalert.testing import FakeClock
 from fzalert.testing.parcels import make_vault
 
 WORDS = "您尾号7391账户一笔转账已暂缓。"
-BODY = SmsText(
-    (WORDS,), Coding.UCS2, ScriptRef("urgent-victim-bank", "general", "zh", 1, "0" * 64)
-)
+BODY = SmsText((WORDS,), Coding.UCS2, ScriptRef("urgent-victim-bank", "general", "zh", 1, "0" * 64))
 
 
 @pytest.fixture
