@@ -70,10 +70,10 @@ class AudienceSummary:
     """What an import came to.
 
     Attributes:
-        rows: Rows with anything in them, below the header.
+        rows: Rows with anything in them, below the header; sums and signatures left out.
         recipients: Numbers that will be written to.
         duplicates: Numbers that stood in the file before.
-        refused: Other refusals.
+        refused: Other refusals, of rows that may be people.
         by_code: Refusals and notes by their code.
         villages: Recipients by village.
         refusals: Every refusal, in order.
@@ -225,6 +225,10 @@ def summarise(path: Path) -> tuple[list[Recipient], AudienceSummary]:
     recipients: list[Recipient] = []
     rows: set[tuple[str, int]] = set()
     for item in read_audience(path):
+        if isinstance(item, Refusal) and item.code is RowCode.FOOTER:
+            summary.by_code[item.code] += 1
+            summary.refusals.append(item)
+            continue
         rows.add((item.sheet, item.row))
         if isinstance(item, Recipient):
             recipients.append(item)

@@ -34,7 +34,8 @@ log = get_logger("fzalert.campaigns")
 FEEDER = "machine:feeder"
 SECONDS_AHEAD = 1.0
 LEAST_AHEAD = 64
-BATCH = 500
+BATCH = 250
+"""Accepted at once: an urgent warning waits for no longer commit than that."""
 AUDIENCE_BATCH = 2000
 PAUSE = 0.05
 IDLE = 5.0
