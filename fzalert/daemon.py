@@ -24,7 +24,7 @@ from fzalert.errors import FzalertError
 from fzalert.service.api import DaemonApi
 from fzalert.service.core import Service
 from fzalert.service.models import StatusView
-from fzalert.web import Stopping, WebServer, build_app
+from fzalert.web import Stopping, Watch, WebServer, build_app
 
 __all__ = ["Ready", "ServiceOpener", "run"]
 
@@ -79,7 +79,8 @@ async def run(
     with _signals(stop):
         async with (open_service or _open_service)(settings) as service:
             stopping = Stopping()
-            app = build_app(service, settings, stopping=stopping, clock=clock)
+            watch = Watch(clock)
+            app = build_app(service, settings, stopping=stopping, clock=clock, watch=watch)
             server = WebServer(app, settings.web, stopping)
             async with server.serving() as url, Background() as tasks:
                 service.set_web(url)
@@ -87,6 +88,7 @@ async def run(
                 _log.info("daemon.ready", web=url, channels=len(status.channels))
                 notify(f"READY=1\nSTATUS={url}")
                 _ = tasks.keep("watchdog", lambda: _watchdog(service, clock))
+                _ = tasks.keep("watch", lambda: watch.keep(service))
                 if ready is not None:
                     ready(Ready(url, status))
                 await _first(stop, server.failed)

@@ -24,12 +24,14 @@ from fzalert.web.headers import SecurityHeaders
 from fzalert.web.mounted import MountedChannels
 from fzalert.web.pages import Pages
 from fzalert.web.problems import ProblemError, from_error
+from fzalert.web.scrape import Scrape
 from fzalert.web.streams import Stopping
+from fzalert.web.watch import Watch
 
 __all__ = ["build_app"]
 
 _log = structlog.get_logger(__name__)
-_PROGRAMS = ("/api/", "/openapi.json", "/healthz", "/readyz", "/events", "/channels/")
+_PROGRAMS = ("/api/", "/openapi.json", "/healthz", "/readyz", "/metrics", "/events", "/channels/")
 _PLAIN_CODES = {404: "no-such-path", 405: "method"}
 
 
@@ -39,6 +41,7 @@ def build_app(
     *,
     stopping: Stopping | None = None,
     clock: Clock | None = None,
+    watch: Watch | None = None,
 ) -> Starlette:
     """Build the application.
 
@@ -47,11 +50,15 @@ def build_app(
         settings: Where it listens, and whether it is a drill.
         stopping: Set by the owner to end every stream before the server is asked to stop.
         clock: The clock; the machine's where none is given.
+        watch: Remembers since when channels are in their state; its owner keeps it looking.
     """
     stopping = stopping or Stopping()
     clock = clock or SystemClock()
+    watch = watch or Watch(clock)
     guard = Guard(service, settings.web, clock)
-    pages = Pages(service, guard, settings.web, clock, stopping, drill=settings.drill.enabled)
+    pages = Pages(
+        service, guard, settings.web, clock, stopping, watch, drill=settings.drill.enabled
+    )
     listed = api.endpoints(stopping)
     document = json.dumps(openapi.document(listed, version=version("fzalert")), ensure_ascii=False)
 
@@ -63,6 +70,7 @@ def build_app(
         routes=[
             *endpoints.routes(listed, service, guard),
             Route("/openapi.json", describe, methods=["GET"]),
+            Scrape(service, guard, watch).route(),
             MountedChannels(service, guard, stopping).route(),
             *pages.routes(),
         ],

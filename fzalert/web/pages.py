@@ -24,6 +24,7 @@ from fzalert.web.guard import SESSION_LIFE, Guard
 from fzalert.web.headers import NONCE, page_policy
 from fzalert.web.problems import ProblemError
 from fzalert.web.streams import SSE_HEADERS, Stopping, StreamAnswer, server_event
+from fzalert.web.watch import Watch
 from fzalert.web.wording import Summary, summarise, warning_row
 
 __all__ = ["Pages"]
@@ -46,6 +47,7 @@ class Pages:
         web: Where we listen.
         clock: Time of day, and the pace of streams.
         stopping: Ends the streams.
+        watch: Knows since when channels are in their state.
         drill: Whether every page says 演练.
     """
 
@@ -56,6 +58,7 @@ class Pages:
         web: WebSettings,
         clock: Clock,
         stopping: Stopping,
+        watch: Watch,
         *,
         drill: bool,
     ) -> None:
@@ -64,6 +67,7 @@ class Pages:
         self._web = web
         self._clock = clock
         self._stopping = stopping
+        self._watch = watch
         self._assets = _read_assets()
         self._titles: dict[str, str] = {}
         self._fragment = ""
@@ -139,10 +143,11 @@ class Pages:
 
     async def _summary(self) -> Summary:
         status = await self._service.status()
+        self._watch.see(status)
         recent = await self._service.recent(RECENT)
         titles = await self._script_titles({view.script for view in recent})
         campaigns = await self._service.campaigns()
-        return summarise(status, recent, campaigns, titles, self._clock.now())
+        return summarise(status, recent, campaigns, titles, self._watch, self._clock.now())
 
     async def _script_titles(self, keys: Collection[str]) -> Mapping[str, str]:
         """Titles of scripts by key; the library is asked again only for a key never asked for."""

@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
-from fzalert.service.models import CampaignView, ChannelView, OutcomeView, StatusView, WarningView
+from fzalert.service.models import (
+    CampaignView,
+    ChannelView,
+    CountersView,
+    OutcomeView,
+    StatusView,
+    WarningView,
+)
+from fzalert.web.watch import Seen, Watch
 from fzalert.web.words import (
     CAMPAIGNS,
     CHANNELS,
@@ -28,6 +36,8 @@ __all__ = [
     "FateRow",
     "Summary",
     "WarningRow",
+    "campaign_pace",
+    "how_long",
     "summarise",
     "when",
 ]
@@ -50,6 +60,10 @@ class ChannelRow:
     window: str
     window_full: bool
     latency: str
+    since: str
+    for_how_long: str
+    error_at: str
+    share: str
     figures: tuple[tuple[str, str], ...]
 
 
@@ -86,6 +100,7 @@ class CampaignRow:
     view: CampaignView
     badge: Badge
     share: str
+    done_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +121,7 @@ class Summary:
 
 
 def when(moment: str | datetime, *, seconds: bool = True) -> str:
-    """Write a moment as people here read it: Beijing time, the date where it is not today's."""
+    """Write a moment as people here read it: Beijing time, with its date."""
     if isinstance(moment, str):
         if not moment:
             return "–"
@@ -116,23 +131,40 @@ def when(moment: str | datetime, *, seconds: bool = True) -> str:
     return moment.astimezone(_BEIJING).strftime("%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
+def _time(moment: datetime, now: datetime) -> str:
+    """Write a moment to the minute, with the date only where it is not today."""
+    there, here = moment.astimezone(_BEIJING), now.astimezone(_BEIJING)
+    return there.strftime("%H:%M" if there.date() == here.date() else "%m-%d %H:%M")
+
+
 def summarise(
     status: StatusView,
     recent: Iterable[WarningView],
     campaigns: Sequence[CampaignView],
     titles: Mapping[str, str],
+    watch: Watch,
     now: datetime,
 ) -> Summary:
-    """Put the status page's live part together; `titles` are those of the scripts, by key."""
-    channels = tuple(_channel(view) for view in status.channels)
+    """Put the status page's live part together.
+
+    Args:
+        status: As it is now.
+        recent: The newest warnings.
+        campaigns: All of them, the oldest first.
+        titles: Titles of the scripts, by key.
+        watch: Knows since when channels are in their state.
+        now: Time of day.
+    """
+    channels = tuple(_channel(view, watch.of(view.name), now) for view in status.channels)
+    pace = campaign_pace(status, campaigns)
     urgent = sum(view.ready_urgent for view in status.channels)
     bulk = sum(view.ready_bulk for view in status.channels)
     return Summary(
         status=status,
         channels=channels,
         warnings=tuple(warning_row(view, titles) for view in recent),
-        campaigns=tuple(_campaign(view) for view in reversed(campaigns[-_CAMPAIGNS:])),
-        share=_share(status),
+        campaigns=tuple(_campaign(view, pace, now) for view in reversed(campaigns[-_CAMPAIGNS:])),
+        share=_share(status.totals),
         ready_urgent=urgent,
         ready_bulk=bulk,
         wait=_wait(status),
@@ -164,10 +196,21 @@ def warning_row(view: WarningView, titles: Mapping[str, str]) -> WarningRow:
     )
 
 
-def _campaign(view: CampaignView) -> CampaignRow:
+def campaign_pace(status: StatusView, campaigns: Sequence[CampaignView]) -> float:
+    """Parts a second that the one running campaign may count on; 0 where that cannot be told."""
+    if sum(view.state == "running" for view in campaigns) != 1:
+        return 0.0
+    return sum(view.per_second for view in status.channels if "phone" in view.kinds)
+
+
+def _campaign(view: CampaignView, pace: float, now: datetime) -> CampaignRow:
     share = f"{view.fed * 100 // view.total}%" if view.total else "–"
     badge = CAMPAIGNS.get(view.state) or Badge("warn", "▲", view.state, "")
-    return CampaignRow(view=view, badge=badge, share=share)
+    done_at = ""
+    if view.state == "running" and pace > 0:
+        done = now + timedelta(seconds=(view.total - view.fed) / pace)
+        done_at = _time(done, now)
+    return CampaignRow(view=view, badge=badge, share=share, done_at=done_at)
 
 
 def _badge(state: str) -> Badge:
@@ -186,7 +229,7 @@ def _fate(view: OutcomeView) -> FateRow:
     )
 
 
-def _channel(view: ChannelView) -> ChannelRow:
+def _channel(view: ChannelView, seen: Seen | None, now: datetime) -> ChannelRow:
     badge, action, action_en = CHANNELS.get(view.state, CHANNELS["unknown"])
     return ChannelRow(
         view=view,
@@ -199,6 +242,10 @@ def _channel(view: ChannelView) -> ChannelRow:
         window=f"{view.in_flight}/{view.window}",
         window_full=view.window > 0 and view.in_flight >= view.window,
         latency=_latency(view.latency_ms),
+        since="" if seen is None else _time(seen.since, now),
+        for_how_long="" if seen is None else how_long((now - seen.since).total_seconds()),
+        error_at=_time(seen.error_at, now) if seen is not None and seen.error_at else "",
+        share=_share(view.counters),
         figures=tuple(
             (FIGURES.get(name, name), _number(value))
             for name, value in view.figures.items()
@@ -223,9 +270,17 @@ def _number(value: float | str) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
-def _share(status: StatusView) -> str:
+def how_long(seconds: float) -> str:
+    """Write a length of time as people say it, in its largest unit."""
+    if seconds < 60:
+        return f"{seconds:.0f} 秒"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} 分钟"
+    return f"{seconds // 3600:.0f} 小时" if seconds < 2 * 86400 else f"{seconds // 86400:.0f} 天"
+
+
+def _share(totals: CountersView) -> str:
     """The share of delivered among those whose fate is known; 100 % only where none failed."""
-    totals = status.totals
     known = totals.delivered + totals.failed + totals.expired
     return "–" if not known else f"{totals.delivered * 1000 // known / 10:.1f}%"
 

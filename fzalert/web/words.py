@@ -69,6 +69,7 @@ CAMPAIGNS: Mapping[str, Badge] = {
     "running": Badge("ok", "●", "进行中", "running"),
     "paused": Badge("warn", "▲", "已暂停", "paused"),
     "done": Badge("ok", "●", "已完成", "done"),
+    "expired": Badge("bad", "■", "过期停止", "expired"),
     "cancelled": Badge("quiet", "○", "已取消", "cancelled"),
 }
 LAST_WORDS: Mapping[str, str] = {

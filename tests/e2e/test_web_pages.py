@@ -255,6 +255,7 @@ async def test_no_clock_is_ever_empty_while_the_page_changes(
         ("1920", {"viewport": {"width": 1920, "height": 1080}}),
         ("200-percent", {"viewport": {"width": 683, "height": 384}, "device_scale_factor": 2}),
         ("phone", {"viewport": {"width": 360, "height": 740}}),
+        ("390", {"viewport": {"width": 390, "height": 844}}),
     ],
 )
 async def test_pages_are_accessible_at_every_size(
@@ -284,6 +285,21 @@ async def test_pages_are_accessible_at_every_size(
         )
         assert small == []
     assert seen.foreign == []
+
+
+async def test_on_a_telephone_a_channel_is_a_card_and_nothing_is_cut_off(
+    browser: Browser, url: str
+) -> None:
+    seen = await open_page(browser, url, viewport={"width": 390, "height": 844})
+    await seen.page.goto(url)
+    row = seen.page.locator("#channel-sgip-1")
+    for text in ("变慢", "起，已", "6.4/200", "16/16", "4.1 s", "8 流量超限"):
+        await expect(row).to_contain_text(text)
+    cut = (
+        "() => [...document.querySelectorAll('.stack')].filter(e => e.scrollWidth > e.clientWidth)"
+    )
+    assert await seen.page.evaluate(f"({cut})().length") == 0
+    await expect(seen.page.get_by_role("rowheader", name="sgip-1")).to_be_visible()
 
 
 async def test_a_person_signs_in_and_out_with_the_keyboard(

@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import httpx
 import pytest
 
 from fzalert.config import Settings, parse_settings
-from fzalert.service.models import ChannelView, CountersView, WarnRequest
+from fzalert.service.models import CampaignView, ChannelView, CountersView, WarnRequest
 from fzalert.testing import FakeClock
 from fzalert.testing.service import FakeService
 from fzalert.web import build_app
 
+BEIJING = timezone(timedelta(hours=8))
 OUTSIDE = '[web]\nhost = "0.0.0.0"'
 
 
@@ -205,6 +207,47 @@ async def test_a_drill_stands_on_every_page(service: FakeService, clock: FakeClo
     async with browser(service, settings_of("[drill]\nenabled = true"), clock) as client:
         for path in ("/", "/login", "/nowhere"):
             assert "演练" in (await client.get(path)).text
+
+
+async def test_the_page_says_since_when_and_when_the_last_error_came(
+    local: httpx.AsyncClient, service: FakeService, clock: FakeClock
+) -> None:
+    began = f"{clock.now().astimezone(BEIJING):%H:%M}"
+    assert f'<span class="clock">{began}</span> 起，已 0 秒' in (await local.get("/")).text
+    clock.advance(185)
+    page = (await local.get("/")).text
+    assert f'<span class="clock">{began}</span> 起，已 3 分钟' in page
+    service.channels[0] = service.channels[0].model_copy(
+        update={"state": "up", "last_error": "8 流量超限"}
+    )
+    changed = f"{clock.now().astimezone(BEIJING):%H:%M}"
+    page = (await local.get("/")).text
+    assert f'<span class="clock">{changed}</span> 起，已 0 秒' in page
+    assert f'8 流量超限 <small class="clock">{changed}</small>' in page
+    clock.advance(26 * 3600)
+    page = (await local.get("/")).text
+    assert "起，已 26 小时" in page
+    assert f'8 流量超限 <small class="clock">{changed}</small>' not in page  # it has a date now
+
+
+async def test_a_campaign_says_when_it_will_be_done_and_why_it_stopped(
+    local: httpx.AsyncClient, service: FakeService, clock: FakeClock
+) -> None:
+    service.channels[0] = service.channels[0].model_copy(update={"per_second": 10.0})
+    service.planned = [
+        CampaignView(
+            id="9000000000000", name="十一月", warning="", script="generic/general/1",
+            state="running", total=8000, fed=2000,
+        )
+    ]  # fmt: skip
+    done = clock.now().astimezone(BEIJING) + timedelta(seconds=600)
+    page = (await local.get("/")).text
+    assert f'预计 <span class="clock">{done:%H:%M}</span> 发完' in page
+    change = {"state": "paused", "reason": "话术未批准"}
+    service.planned[0] = service.planned[0].model_copy(update=change)
+    page = (await local.get("/")).text
+    assert "话术未批准" in page
+    assert "预计" not in page
 
 
 async def test_no_channel_at_all_is_said_in_words(
