@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fzalert import blocking as blocking
     from fzalert.errors import (
         AccessDenied,
         ChannelError,
@@ -95,6 +96,7 @@ __all__ = [
     "WarningOutcome",
     "__version__",
     "bank_desk",
+    "blocking",
     "counter",
     "display",
     "group",
@@ -133,6 +135,8 @@ def __getattr__(name: str) -> object:
         return version("fzalert")
     if name == "open":
         return importlib.import_module("fzalert.service").open_fzalert
+    if name == "blocking":
+        return importlib.import_module("fzalert.blocking")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = next((home for home, names in _HOMES.items() if name in names), "fzalert.errors")

@@ -98,6 +98,8 @@ class Background:
                 await work()
             except Exception as error:  # noqa: BLE001  the boundary: becomes channel state
                 pause = self._on_crash(name, error)
+                if self._closing:
+                    return  # it failed while it was being cancelled
             else:
                 return
             await asyncio.sleep(pause.total_seconds())

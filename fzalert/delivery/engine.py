@@ -20,7 +20,7 @@ from fzalert.delivery.policy import Channel, Limits
 from fzalert.delivery.recorder import Recorder, boot_id
 from fzalert.delivery.recovery import recovered_rows
 from fzalert.delivery.slot import Slot
-from fzalert.errors import LeaseLost, StoreError
+from fzalert.errors import FzalertError, LeaseLost, StoreError
 from fzalert.log import get_logger
 from fzalert.messages import Lane, RenditionKind, TargetKind
 from fzalert.ports import (
@@ -276,14 +276,16 @@ class Engine:
         while isinstance(inner, BaseExceptionGroup):
             inner = inner.exceptions[0]
         state = self.channels.get(channel)
+        # Our own errors are written for people; another's words may hold anything.
+        words = str(inner) if isinstance(inner, FzalertError) else type(inner).__name__
         if state is not None:
-            state.crash = f"{type(inner).__name__}: {inner}"
+            state.crash = words
         log.error(
             "channel.crashed",
             channel=channel,
             work=name,
             error=type(inner).__name__,
-            detail=str(inner),
+            detail=words,
         )
         if isinstance(inner, LeaseLost):
             return timedelta(days=1)

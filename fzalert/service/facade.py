@@ -96,15 +96,15 @@ class Fzalert:
                 tell which, `field` names it, and the text says what to do.
             AccessDenied: The actor may not warn.
         """
-        targets = _targets(to)
-        request = _request(
+        targets = targets_of(to)
+        request = request_of(
             script=script,
             to=[f"{target.kind}:{target.address}" for target in targets],
             audience=audience,
             language=language,
             values=dict(values or {}),
             lane=lane,
-            expires_in=_seconds(expires_in),
+            expires_in=seconds_of(expires_in),
             key=key,
         )
         try:
@@ -113,7 +113,7 @@ class Fzalert:
         except (InputError, AccessDenied):
             raise  # the call is wrong: its author must hear of it
         except TimeoutError:
-            view = _not_accepted(
+            view = not_accepted(
                 request,
                 targets,
                 "unknown",
@@ -124,11 +124,11 @@ class Fzalert:
             # Where the answer alone was lost, the warning may be on disk and on its way.
             is_sure = isinstance(error, StoreError | NotConnected) and error.retry is not Retry.ASK
             state = "failed" if is_sure else "unknown"
-            view = _not_accepted(request, targets, state, error.code, str(error))
+            view = not_accepted(request, targets, state, error.code, str(error))
         except Exception as error:  # noqa: BLE001  the boundary: no failure becomes the caller's
             log.warning("warn.failed", error=type(error).__name__, where=where(error))
             what = f"{type(error).__name__} inside fzalert; the same key asks again"
-            view = _not_accepted(request, targets, "unknown", "internal", what)
+            view = not_accepted(request, targets, "unknown", "internal", what)
         return WarningHandle(self._api, view)
 
     async def status(self) -> StatusView:
@@ -157,7 +157,8 @@ class Fzalert:
         return await self._api.authenticate(token)
 
 
-def _targets(to: Sequence[Target] | Target) -> list[Target]:
+def targets_of(to: Sequence[Target] | Target) -> list[Target]:
+    """The targets of a call. Raises `InputError`."""
     targets = [to] if isinstance(to, Target) else list(to)
     if not targets:
         raise InputError("A warning needs a target.", hint="Give at least one in `to`.", field="to")
@@ -170,7 +171,8 @@ def _targets(to: Sequence[Target] | Target) -> list[Target]:
     return targets
 
 
-def _seconds(expires_in: timedelta | None) -> float | None:
+def seconds_of(expires_in: timedelta | None) -> float | None:
+    """The window of a call in seconds. Raises `InputError`."""
     if expires_in is None:
         return None
     if not isinstance(expires_in, timedelta):
@@ -188,16 +190,18 @@ def _seconds(expires_in: timedelta | None) -> float | None:
     return expires_in.total_seconds()
 
 
-def _request(**fields: object) -> WarnRequest:
+def request_of(**fields: object) -> WarnRequest:
+    """A call as a request. Raises `InputError`."""
     try:
         return WarnRequest.model_validate(fields)
     except ValidationError as error:
         raise wrong_call(error) from None
 
 
-def _not_accepted(
+def not_accepted(
     request: WarnRequest, targets: Sequence[Target], state: str, code: str, detail: str
 ) -> WarningView:
+    """What a caller reads of a warning that is not known to be on disk."""
     return WarningView(
         id="",
         script=request.script,

@@ -72,6 +72,11 @@ class WarningHandle:
         self.id = view.id
         self.accepted = bool(view.id)
 
+    @property
+    def known(self) -> WarningOutcome:
+        """The fate as it was known last, without asking."""
+        return WarningOutcome(self._view)
+
     async def outcome(self, timeout: float | timedelta = 0.0) -> WarningOutcome:  # noqa: ASYNC109  the API's word: a wait with an end, not a cancellation
         """The fate of each target, after waiting until all are final or the time is over.
 

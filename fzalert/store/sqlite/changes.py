@@ -80,7 +80,9 @@ def write_changes(
     feed += _withdraw(connection, changes.withdraw, now, moves)
     write_feed(connection, feed)
     count(connection, moves)
-    for entry in changes.evidence:
+    # The same key asked again adds nothing, so there is nothing to put on record.
+    repeated = bool(accepted) and all(one.existing for one in accepted)
+    for entry in () if repeated else changes.evidence:
         append_evidence(connection, entry, now)
     seq: int = connection.execute("SELECT coalesce(max(seq), 0) FROM feed").fetchone()[0]
     return Committed(accepted, added, seq)
