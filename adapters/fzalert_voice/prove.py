@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from fzalert_voice.library import Prompt, PromptLibrary
+from fzalert_voice.library import PromptLibrary
 from fzalert_voice.proof import match
 
 RAW_RATE = 48_000
@@ -47,18 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("capture", type=Path)
     parser.add_argument("--script", required=True, help="id of the script")
     parser.add_argument("--audience", default="general", help="general or elderly")
+    parser.add_argument("--language", default="zh-CN", help="language of the prompt")
     parser.add_argument("--save", type=Path, help="also keep the recording as WAV here")
     given = parser.parse_args(argv)
     capture, rate = read_capture(given.capture)
     prompts = list(PromptLibrary())
-    wanted = [p for p in prompts if is_prompt(p, given.script, given.audience)]
+    name = f"{given.script}.{given.audience}."
+    wanted = [p for p in prompts if p.key.startswith(name) and p.key.endswith(given.language)]
     if not wanted:
         sys.stderr.write("The library has no such prompt.\n")
         return 2
     found = match(wanted[0].samples(), capture, reference_rate=RAW_RATE, capture_rate=rate)
     # Clips, such as the one that opens a drill, may well be in the recording.
     others = [
-        p for p in prompts if not p.key.startswith(given.script + ".") and ".clip." not in p.key
+        p
+        for p in prompts
+        if p.key.endswith(given.language)
+        and not p.key.startswith(given.script + ".")
+        and ".clip." not in p.key
     ]
     wrong = [
         match(p.samples(), capture, reference_rate=RAW_RATE, capture_rate=rate)
@@ -79,11 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     sys.stdout.write(json.dumps(result) + "\n")
     return 0 if result["passed"] else 1
-
-
-def is_prompt(prompt: Prompt, script: str, audience: str) -> bool:
-    """Whether this is the prompt of a script and audience."""
-    return prompt.key.startswith(f"{script}.{audience}.")
 
 
 if __name__ == "__main__":
