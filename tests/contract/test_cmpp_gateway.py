@@ -141,6 +141,16 @@ async def test_a_result_is_read_as_its_receipt(
     assert (receipt.retry_after > 0) == (kind is ReceiptKind.THROTTLED)
 
 
+@pytest.mark.parametrize(("lane", "pause"), [(Lane.BULK, 1.0), (Lane.URGENT, 0.2)])
+async def test_an_urgent_part_that_is_throttled_comes_again_sooner(
+    lane: Lane, pause: float
+) -> None:
+    async with _line() as (gateway, simulator, _):
+        simulator.ismg.next_answers.append(8)
+        (receipt,) = await _receipts(gateway, _batch(1, lane=lane))
+    assert (receipt.kind, receipt.retry_after) == (ReceiptKind.THROTTLED, pause)
+
+
 async def test_an_unmapped_refusal_is_told_once_by_its_number() -> None:
     async with _line() as (gateway, simulator, _):
         simulator.ismg.next_answers.extend([77, 77, 77])

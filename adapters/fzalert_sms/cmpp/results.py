@@ -15,6 +15,7 @@ __all__ = [
     "LOGIN",
     "RESULTS",
     "THROTTLE_PAUSE",
+    "URGENT_PAUSE",
     "Meaning",
     "ResultWord",
     "Results",
@@ -26,7 +27,9 @@ __all__ = [
 ]
 
 THROTTLE_PAUSE: Final = 1.0
-"""Seconds to wait after flow control, where the gateway names none."""
+"""Seconds to wait after flow control; the gateway names none."""
+URGENT_PAUSE: Final = 0.2
+"""The same for an urgent warning: they are few, and bulk is slowed down meanwhile."""
 
 
 class Meaning(NamedTuple):

@@ -24,7 +24,7 @@ from fzalert_sms.cmpp.door import Door, Row
 from fzalert_sms.cmpp.inbox import Inbox
 from fzalert_sms.cmpp.line import Line
 from fzalert_sms.cmpp.pulse import Pulse
-from fzalert_sms.cmpp.results import THROTTLE_PAUSE, Results
+from fzalert_sms.cmpp.results import THROTTLE_PAUSE, URGENT_PAUSE, Results
 from fzalert_sms.cmpp.session import (
     Answered,
     Delivered,
@@ -98,7 +98,7 @@ class Sender:
         """See `CmppGateway.submit`."""
         if not batch:
             return
-        flight = Flight(wire)
+        flight = Flight(wire, is_urgent=batch[0].lane is Lane.URGENT)
         try:
             await self._write_all(self._door.admit(batch, wire), batch[0].lane, flight, wire)
             if flight.open:
@@ -263,6 +263,8 @@ class Sender:
         self.pulse.answered(sent_at, now)
         if result:
             self._note_refusal(result, receipt)
+            if receipt.kind is ReceiptKind.THROTTLED and token.flight.is_urgent:
+                receipt = receipt._replace(retry_after=URGENT_PAUSE)
         else:
             self.counts["sent"] += 1
             if self._wholes is not None:

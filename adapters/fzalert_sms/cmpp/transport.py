@@ -30,15 +30,17 @@ class Flight:
 
     Attributes:
         wire: Where its answers go.
+        is_urgent: Whether it is of the urgent lane.
         open: Parts written and not settled.
         is_over: True once `submit` has returned; later answers are late receipts.
         landed: Resolved when nothing is open; None while nobody waits.
     """
 
-    __slots__ = ("is_over", "landed", "open", "wire")
+    __slots__ = ("is_over", "is_urgent", "landed", "open", "wire")
 
-    def __init__(self, wire: Settles) -> None:
+    def __init__(self, wire: Settles, *, is_urgent: bool = False) -> None:
         self.wire = wire
+        self.is_urgent = is_urgent
         self.open = 0
         self.is_over = False
         self.landed: asyncio.Future[None] | None = None
