@@ -37,6 +37,7 @@ _SINGLE = {
     "check": ("fzalert.cli.check:check", "检查配置，一次列出全部问题。 Check the configuration."),
     "warn": ("fzalert.cli.warn:warn", "发一条预警。 Send one warning."),
     "status": ("fzalert.cli.status:status", "通道与计数。 Channels and counters."),
+    "top": ("fzalert.cli.top:top", "实时看板。 Channels and campaigns, live."),
     "demo": ("fzalert.cli.demo:run_demo", "本机演示，全程演练。 The whole thing on this machine."),
 }
 _GROUPS = {
@@ -167,10 +168,17 @@ def main(argv: Sequence[str] | None = None, *, opener: ServiceOpener | None = No
     except Exception as error:  # noqa: BLE001  the boundary of the program: one line, no trace
         if os.environ.get("FZALERT_DEBUG") == "1":
             traceback.print_exc()
-        session.output.note(f"fzalert: 程序出错 unexpected {type(error).__name__}: {error}")
+        session.output.note(f"fzalert: 程序出错 unexpected {_masked(error)}")
         session.output.note("FZALERT_DEBUG=1 shows where.")
         return Exit.UNEXPECTED
     return code
+
+
+def _masked(error: Exception) -> str:
+    """An error that nobody foresaw: its text may hold anything."""
+    from fzalert.cli.logs import Redaction
+
+    return str(Redaction().value(error))
 
 
 def _describe(error: CycloptsError, tokens: Sequence[str]) -> str:

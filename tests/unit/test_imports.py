@@ -9,10 +9,12 @@ HEAVY = {
     "cyclopts",
     "jinja2",
     "numpy",
+    "prometheus_client",
     "python_calamine",
     "rich",
     "soundfile",
     "starlette",
+    "textual",
     "uvicorn",
     "xlsxwriter",
 }

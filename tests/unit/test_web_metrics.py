@@ -1,6 +1,7 @@
 """`/metrics`: what Prometheus reads, who may read it, and that no label is a person."""
 
 import re
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -195,6 +196,17 @@ async def test_behind_a_proxy_or_with_a_wrong_token_this_machine_is_nobody(
     assert (await local.get("/metrics", headers=wrong)).status_code == 403
     await local.post("/login", data={"token": service.tokens["sun"]})
     assert (await local.get("/metrics", headers={"forwarded": "for=x"})).status_code == 401
+
+
+async def test_without_its_extra_it_says_what_to_install(
+    local: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.delitem(sys.modules, "fzalert.web.metrics", raising=False)
+    answer = await local.get("/metrics")
+    assert (answer.status_code, answer.json()["code"]) == (501, "not-installed")
+    assert "fzalert[metrics]" in answer.json()["detail"]
+    assert (await local.get("/healthz")).status_code == 200
 
 
 async def test_a_service_that_fails_gives_no_figures(
