@@ -241,7 +241,9 @@ def _best(start: int, curve: Signal, expected: int, criteria: Criteria) -> tuple
     near = curve[low : max(low, start + expected + reach + 1)]
     if near.size:
         nearby = low + int(np.argmax(near))
-        if curve[nearby] >= curve[place] - _AS_GOOD:
+        # In a text that is said twice, a window may fit the other saying a little better, by a
+        # fraction of a sample. What is good enough where the others are is meant.
+        if curve[nearby] >= criteria.window_score or curve[nearby] >= curve[place] - _AS_GOOD:
             place = nearby
     return float(curve[place]), place - start
 

@@ -151,6 +151,15 @@ def test_a_text_said_twice_is_found_in_its_order(prompt: Samples) -> None:
     assert not proved(programme, around(assemble(prompt).samples())).passed
 
 
+def test_one_saying_is_found_in_a_capture_that_holds_two(prompt: Samples) -> None:
+    # Half a sample of the rate that is compared lies between the two sayings: each of them fits
+    # some seconds better than the other.
+    late = np.concatenate([around(prompt), np.zeros(RATE // 16_000), around(prompt)])
+    found = proved(prompt, late)
+    assert found.passed
+    assert found.fraction == 1.0
+
+
 def test_sound_beside_the_prompt_is_measured(prompt: Samples) -> None:
     noisy = around(prompt, before=2.0)
     noisy[: RATE // 2] += 0.1 * np.sin(np.arange(RATE // 2) * 0.05)

@@ -81,7 +81,8 @@ def write_config(
 ) -> None:
     """Write the daemon's configuration."""
     speaker = f'device = "{sink}"' if sound_server else 'wav = "atm-area.wav"'
-    server = f'server = "{sound_server}"\n' if sound_server else ""
+    # A longer buffer than a branch needs: the demo plays beside nine other processes.
+    server = f'server = "{sound_server}"\nlatency_ms = 400\n' if sound_server else ""
     place.config.write_text(
         f"""# Written by `fzalert demo`. Everything in it is of this machine alone.
 [store]
