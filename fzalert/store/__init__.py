@@ -1,6 +1,7 @@
 """One database for everything: what is accepted is on disk, and state lives nowhere else."""
 
-from fzalert.store.port import (
+from fzalert.store.port import Store, Vault
+from fzalert.store.records import (
     Acceptance,
     Accepted,
     AudienceRow,
@@ -22,11 +23,9 @@ from fzalert.store.port import (
     Requeue,
     ResultRow,
     StateRow,
-    Store,
     TickInput,
     TickOutput,
     UserRow,
-    Vault,
     WarningRow,
 )
 from fzalert.store.sqlite import SqliteStore

@@ -10,7 +10,12 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from fzalert.store.port import EvidenceEntry, Lease, PartState, Vault
+from fzalert.store.port import Vault
+from fzalert.store.records import (
+    EvidenceEntry,
+    Lease,
+    PartState,
+)
 from fzalert.store.sqlite.changes import append_evidence
 from fzalert.store.sqlite.rows import FeedTuple, Moves, count, padded, write_feed
 

@@ -12,7 +12,8 @@ from fzalert.errors import DuplicateKey, StoreError
 from fzalert.evidence import START, Head, append
 from fzalert.messages import Lane, Rendition
 from fzalert.ports import Submission
-from fzalert.store.port import (
+from fzalert.store.port import Vault
+from fzalert.store.records import (
     Acceptance,
     Accepted,
     AudienceRow,
@@ -23,7 +24,6 @@ from fzalert.store.port import (
     Flag,
     NewMessage,
     PartState,
-    Vault,
 )
 from fzalert.store.sqlite.rows import (
     LANE_CODE,

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from fzalert.errors import IntegrityError
 from fzalert.messages import Lane, Rendition
 from fzalert.ports import Submission
-from fzalert.store.port import Claimed, Flag, Lease, OpenPart, PartState, Vault
+from fzalert.store.port import Vault
+from fzalert.store.records import (
+    Claimed,
+    Flag,
+    Lease,
+    OpenPart,
+    PartState,
+)
 from fzalert.store.sqlite.books import Books
 from fzalert.store.sqlite.rows import (
     LANE_CODE,

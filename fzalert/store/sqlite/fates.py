@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fzalert.store.port import PartState
+from fzalert.store.records import (
+    PartState,
+)
 from fzalert.store.sqlite.books import Books
 from fzalert.store.sqlite.rows import RANK, REPORT_STATE, padded
 

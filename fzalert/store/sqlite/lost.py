@@ -6,7 +6,9 @@ unknown part, and nothing else that is out to that person could be meant.
 
 from __future__ import annotations
 
-from fzalert.store.port import PartState
+from fzalert.store.records import (
+    PartState,
+)
 from fzalert.store.sqlite.books import Books
 
 Key = tuple[int, int]

@@ -15,7 +15,8 @@ from fzalert.messages import (
     Target,
     WarningId,
 )
-from fzalert.store.port import (
+from fzalert.store.port import Vault
+from fzalert.store.records import (
     AudienceRow,
     CampaignRow,
     CounterRow,
@@ -24,7 +25,6 @@ from fzalert.store.port import (
     Flag,
     PartState,
     UserRow,
-    Vault,
     WarningRow,
 )
 from fzalert.store.sqlite.rows import (

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fzalert.messages import LateReceipt
-from fzalert.store.port import Flag, PartState, Requeue, ResultRow
+from fzalert.store.records import (
+    Flag,
+    PartState,
+    Requeue,
+    ResultRow,
+)
 from fzalert.store.sqlite.books import Books, Part
 from fzalert.store.sqlite.changes import suppress
 from fzalert.store.sqlite.reports import match_lost, match_orphans

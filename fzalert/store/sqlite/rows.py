@@ -16,7 +16,10 @@ from fzalert.messages import (
     decode_rendition,
     encode_rendition,
 )
-from fzalert.store.port import PartState, Vault
+from fzalert.store.port import Vault
+from fzalert.store.records import (
+    PartState,
+)
 
 LANE_CODE = {Lane.URGENT: 0, Lane.BULK: 1}
 LANE_OF = {code: lane for lane, code in LANE_CODE.items()}

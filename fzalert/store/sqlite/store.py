@@ -16,7 +16,8 @@ from typing_extensions import override
 from fzalert.clock import Clock
 from fzalert.errors import StoreDamaged
 from fzalert.messages import FeedRow, Lane, Outcome, Target
-from fzalert.store.port import (
+from fzalert.store.port import Store, Vault
+from fzalert.store.records import (
     AudienceRow,
     CampaignRow,
     ChangeSet,
@@ -26,11 +27,9 @@ from fzalert.store.port import (
     EvidenceRow,
     Lease,
     OpenPart,
-    Store,
     TickInput,
     TickOutput,
     UserRow,
-    Vault,
     WarningRow,
 )
 from fzalert.store.sqlite import reading

@@ -9,7 +9,14 @@ from __future__ import annotations
 import sqlite3
 
 from fzalert.errors import FzalertError, InputError, LeaseLost, StoreError
-from fzalert.store.port import ChangeSet, Committed, Lease, TickInput, TickOutput, Vault
+from fzalert.store.port import Vault
+from fzalert.store.records import (
+    ChangeSet,
+    Committed,
+    Lease,
+    TickInput,
+    TickOutput,
+)
 from fzalert.store.sqlite.books import Books
 from fzalert.store.sqlite.changes import write_changes
 from fzalert.store.sqlite.claims import claim, queue_ahead
