@@ -21,6 +21,7 @@ from typing_extensions import override
 from fzalert.ports import HealthState
 from fzalert.service.models import ChannelView, CountersView, StatusView
 from fzalert.web.watch import Watch
+from fzalert.web.wording import pace_of
 
 __all__ = ["Metrics"]
 
@@ -98,7 +99,7 @@ class Metrics(Collector):
         )
         up = _gauge("channel_up", "1 while a channel can send, also slowly.")
         since = _gauge("channel_state_seconds", "Seconds in this state, as far as was seen.")
-        rate = _gauge("channel_rate", "Parts settled a second, over the last five seconds.")
+        rate = _gauge("channel_rate", "Parts that got through a second, over the last five.")
         limit = _gauge("channel_rate_limit", "Parts a second that the far side allows.")
         latency = _gauge("channel_latency_seconds", "A recent round trip to the far side.")
         window = _gauge("channel_window", "Parts that may be out and unanswered at once.")
@@ -110,7 +111,7 @@ class Metrics(Collector):
                 state.add_metric((*labels, one), view.state == one)
             up.add_metric(labels, view.state in {HealthState.UP, HealthState.SLOW})
             since.add_metric(labels, self._watch.seconds(view.name))
-            rate.add_metric(labels, view.per_second)
+            rate.add_metric(labels, pace_of(view))
             window.add_metric(labels, view.window)
             flight.add_metric(labels, view.in_flight)
             used.add_metric(labels, view.in_flight / view.window if view.window else 0)

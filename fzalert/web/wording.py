@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from fzalert.service.models import (
     CampaignView,
@@ -29,6 +29,7 @@ from fzalert.web.words import (
     PROOFS,
     Badge,
 )
+from fzalert.web.writing import BEIJING, clock_of, how_long, latency, number, pace, when
 
 __all__ = [
     "CampaignRow",
@@ -37,12 +38,10 @@ __all__ = [
     "Summary",
     "WarningRow",
     "campaign_pace",
-    "how_long",
+    "pace_of",
     "summarise",
-    "when",
 ]
 
-_BEIJING = timezone(timedelta(hours=8))
 _CAMPAIGNS = 5
 
 
@@ -120,23 +119,6 @@ class Summary:
     since: str
 
 
-def when(moment: str | datetime, *, seconds: bool = True) -> str:
-    """Write a moment as people here read it: Beijing time, with its date."""
-    if isinstance(moment, str):
-        if not moment:
-            return "–"
-        moment = datetime.fromisoformat(moment)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(_BEIJING).strftime("%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
-
-
-def _time(moment: datetime, now: datetime) -> str:
-    """Write a moment to the minute, with the date only where it is not today."""
-    there, here = moment.astimezone(_BEIJING), now.astimezone(_BEIJING)
-    return there.strftime("%H:%M" if there.date() == here.date() else "%m-%d %H:%M")
-
-
 def summarise(
     status: StatusView,
     recent: Iterable[WarningView],
@@ -169,7 +151,7 @@ def summarise(
         ready_bulk=bulk,
         wait=_wait(status),
         overall=_overall(status),
-        at=now.astimezone(_BEIJING).strftime("%H:%M:%S"),
+        at=now.astimezone(BEIJING).strftime("%H:%M:%S"),
         since=when(status.started_at, seconds=False),
     )
 
@@ -200,7 +182,12 @@ def campaign_pace(status: StatusView, campaigns: Sequence[CampaignView]) -> floa
     """Parts a second that the one running campaign may count on; 0 where that cannot be told."""
     if sum(view.state == "running" for view in campaigns) != 1:
         return 0.0
-    return sum(view.per_second for view in status.channels if "phone" in view.kinds)
+    return sum(pace_of(view) for view in status.channels if "phone" in view.kinds)
+
+
+def pace_of(view: ChannelView) -> float:
+    """Parts a second that get through; what a line that is down gives back is no pace."""
+    return 0.0 if view.state == "down" else view.per_second
 
 
 def _campaign(view: CampaignView, pace: float, now: datetime) -> CampaignRow:
@@ -209,7 +196,7 @@ def _campaign(view: CampaignView, pace: float, now: datetime) -> CampaignRow:
     done_at = ""
     if view.state == "running" and pace > 0:
         done = now + timedelta(seconds=(view.total - view.fed) / pace)
-        done_at = _time(done, now)
+        done_at = clock_of(done, now)
     return CampaignRow(view=view, badge=badge, share=share, done_at=done_at)
 
 
@@ -237,46 +224,21 @@ def _channel(view: ChannelView, seen: Seen | None, now: datetime) -> ChannelRow:
         badge=badge,
         action=action,
         action_en=action_en,
-        per_second=_pace(view.per_second),
+        per_second=pace(pace_of(view)),
         limit="" if view.rate is None else f"{view.rate:g}",
         window=f"{view.in_flight}/{view.window}",
         window_full=view.window > 0 and view.in_flight >= view.window,
-        latency=_latency(view.latency_ms),
-        since="" if seen is None else _time(seen.since, now),
+        latency=latency(view.latency_ms),
+        since="" if seen is None else clock_of(seen.since, now),
         for_how_long="" if seen is None else how_long((now - seen.since).total_seconds()),
-        error_at=_time(seen.error_at, now) if seen is not None and seen.error_at else "",
+        error_at=clock_of(seen.error_at, now) if seen is not None and seen.error_at else "",
         share=_share(view.counters),
         figures=tuple(
-            (FIGURES.get(name, name), _number(value))
+            (FIGURES.get(name, name), number(value))
             for name, value in view.figures.items()
             if value not in (0, "")  # what has not happened is no news
         ),
     )
-
-
-def _pace(per_second: float) -> str:
-    return f"{per_second:.1f}" if 0 < per_second < 10 else f"{per_second:.0f}"
-
-
-def _latency(millis: float | None) -> str:
-    if millis is None:
-        return "–"
-    return f"{millis:.0f} ms" if millis < 1000 else f"{millis / 1000:.1f} s"
-
-
-def _number(value: float | str) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-
-
-def how_long(seconds: float) -> str:
-    """Write a length of time as people say it, in its largest unit."""
-    if seconds < 60:
-        return f"{seconds:.0f} 秒"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} 分钟"
-    return f"{seconds // 3600:.0f} 小时" if seconds < 2 * 86400 else f"{seconds // 86400:.0f} 天"
 
 
 def _share(totals: CountersView) -> str:
@@ -288,13 +250,13 @@ def _share(totals: CountersView) -> str:
 def _wait(status: StatusView) -> str:
     """How long the queue takes at today's pace, by the slowest channel that moves."""
     seconds = [
-        (view.ready_urgent + view.ready_bulk) / view.per_second
+        (view.ready_urgent + view.ready_bulk + view.counters.queued) / pace_of(view)
         for view in status.channels
-        if view.per_second > 0 and view.ready_urgent + view.ready_bulk
+        if pace_of(view) > 0
     ]
-    if not seconds:
+    longest = max(seconds, default=0.0)
+    if not longest:
         return ""
-    longest = max(seconds)
     return f"约 {longest:.0f} 秒" if longest < 90 else f"约 {longest / 60:.0f} 分钟"
 
 

@@ -230,10 +230,24 @@ async def test_the_page_says_since_when_and_when_the_last_error_came(
     assert f'8 流量超限 <small class="clock">{changed}</small>' not in page  # it has a date now
 
 
+async def test_what_waits_for_a_line_that_is_down_is_shown_and_is_no_pace(
+    local: httpx.AsyncClient, service: FakeService
+) -> None:
+    change = {"per_second": 1.3, "counters": CountersView(accepted=7, queued=7)}
+    service.channels[0] = service.channels[0].model_copy(update=change)
+    page = (await local.get("/")).text
+    assert "+7 待发" in page
+    assert "1.3" not in page
+    service.channels[0] = service.channels[0].model_copy(update={"state": "slow"})
+    page = (await local.get("/")).text
+    assert "约 5 秒" in page
+
+
 async def test_a_campaign_says_when_it_will_be_done_and_why_it_stopped(
     local: httpx.AsyncClient, service: FakeService, clock: FakeClock
 ) -> None:
-    service.channels[0] = service.channels[0].model_copy(update={"per_second": 10.0})
+    change: dict[str, object] = {"per_second": 10.0, "state": "up"}
+    service.channels[0] = service.channels[0].model_copy(update=change)
     service.planned = [
         CampaignView(
             id="9000000000000", name="十一月", warning="", script="generic/general/1",

@@ -42,11 +42,11 @@ CHANNELS = (
     Column("通道", 11),
     Column("状态", 8),
     Column("条/秒", 9, right=True),
-    Column("窗口", 8, right=True),
-    Column("紧急/普通", 9, right=True),
+    Column("窗口", 7, right=True),
+    Column("急/普+待发", 11, right=True),
     Column("送达", 8, right=True),
     Column("失败/未知", 9, right=True),
-    Column("时延", 7, right=True),
+    Column("时延", 6, right=True),
 )
 CAMPAIGNS = (
     Column("活动", 20),
@@ -109,9 +109,16 @@ def _totals(page: Summary) -> tuple[Cell, ...]:
         Cell(f"▲未知 {totals.unknown:,}" if totals.unknown else "未知 0", _warn(totals.unknown)),
         Cell(f"失败 {totals.failed:,}", "bad" if totals.failed else ""),
         *expired,
-        Cell(f"排队 {page.ready_urgent:,}/{page.ready_bulk:,} {page.wait}".rstrip()),
+        Cell(
+            f"排队 {_queue(page.ready_urgent, page.ready_bulk, totals.queued)} {page.wait}".rstrip()
+        ),
         Cell(f"受理 {totals.accepted:,}"),
     )
+
+
+def _queue(urgent: int, bulk: int, later: int) -> str:
+    """What is ready by lane, and what waits for its time or its line."""
+    return f"{urgent:,}/{bulk:,}" + (f"+{later:,}" if later else "")
 
 
 def _warn(figure: int) -> str:
@@ -122,6 +129,7 @@ def _channel(row: ChannelRow) -> Row:
     view, counters = row.view, row.view.counters
     limit = f"/{row.limit}" if row.limit else ""
     full = "▲" if row.window_full else ""
+    urgent = _warn(view.ready_urgent)
     lost = "bad" if counters.failed else _warn(counters.unknown)
     return Row(
         view.name,
@@ -130,7 +138,7 @@ def _channel(row: ChannelRow) -> Row:
             Cell(f"{row.badge.sign} {row.badge.zh}", row.badge.tone),
             Cell(f"{row.per_second}{limit}"),
             Cell(f"{full}{row.window}", "warn" if full else ""),
-            Cell(f"{view.ready_urgent:,}/{view.ready_bulk:,}", _warn(view.ready_urgent)),
+            Cell(_queue(view.ready_urgent, view.ready_bulk, counters.queued), urgent),
             Cell(f"{counters.delivered:,}"),
             Cell(f"{counters.failed:,}/{counters.unknown:,}", lost),
             Cell(row.latency),

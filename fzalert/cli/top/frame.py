@@ -19,9 +19,8 @@ def frame(page: Shown) -> Iterator[str]:
     yield ""
     yield from _table(CHANNELS, page.channels)
     for detail in page.details.values():
-        for line in detail:
-            if line.text and line.tone != "ok":
-                yield cut(f"  {line.text}", ROOM)
+        if detail[0].tone != "ok":
+            yield from (cut(f"  {line.text}", ROOM) for line in detail if line.text)
     if not page.channels:
         yield "▲ 没有通道，发不出任何预警。 No channel: nothing can go out."
     if page.campaigns:

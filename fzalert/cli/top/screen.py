@@ -23,6 +23,7 @@ from fzalert.service.api import ServiceApi
 from fzalert.service.models import CampaignView
 from fzalert.web.watch import Watch
 from fzalert.web.wording import summarise
+from fzalert.web.words import CAMPAIGNS as WORDS
 
 __all__ = ["TopScreen"]
 
@@ -281,4 +282,5 @@ class TopScreen(App[int]):
             self.notify(f"{error.args[0]} {error.hint}".strip(), severity="error", markup=False)
             return
         self._draw(await self._reader.read())
-        self.notify(f"「{view.name}」{view.state}", markup=False)
+        badge = WORDS.get(view.state)
+        self.notify(f"「{view.name}」{badge.zh if badge else view.state}", markup=False)
