@@ -31,7 +31,7 @@ from fzalert.errors import InputError, LeaseLost, StoreError
 from fzalert.log import get_logger
 from fzalert.messages import Lane, LateReceipt, Receipt, ReceiptKind
 from fzalert.ports import Adapter, Capabilities
-from fzalert.store import Claimed, Lease, ResultRow, Store, TickInput, TickOutput
+from fzalert.store import Claimed, Lease, PartState, ResultRow, Store, TickInput, TickOutput
 
 log = get_logger("fzalert.delivery")
 
@@ -315,7 +315,7 @@ class Slot:
         return True
 
     def _decide(self) -> int:
-        """Turn what was settled into results; returns how many parts it was."""
+        """Turn what was settled into results; returns how many parts have an answer."""
         now = self._clock.millis()
         rows = [
             decide(
@@ -332,7 +332,8 @@ class Slot:
         ]
         self._settled.clear()
         self._gathered.add(*rows)
-        return len(rows)
+        # What only went back to the queue is no progress.
+        return sum(row.state is not PartState.QUEUED for row in rows)
 
     def _late(self, late: LateReceipt) -> ResultRow:
         return late_row(late, self.channel, self._limits, self._clock.millis())
