@@ -1,8 +1,11 @@
 """What every test shares: the event loop, how long Hypothesis searches, and who may run as root."""
 
+import logging
 import os
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
@@ -16,6 +19,19 @@ settings.load_profile("ci" if IN_CI else "dev")
 def anyio_backend() -> str:
     """Run every asynchronous test on asyncio, in one task with its fixtures."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """Let each test end with a log that nobody set up, whatever it did in this process."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    for handler in root.handlers[:]:
+        if type(handler).__module__.startswith("fzalert"):
+            root.removeHandler(handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

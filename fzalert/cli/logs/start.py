@@ -52,6 +52,7 @@ class RunningLog:
         if _running is self:
             _running = None
         self._undo()
+        structlog.reset_defaults()
         logging.getLogger().removeHandler(self._handler)
         self._handler.close()
         atexit.unregister(self.stop)
@@ -97,7 +98,8 @@ def start_logging(
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        # A cached logger would outlive this log: what stops must let go of everything.
+        cache_logger_on_first_use=False,
     )
     _running = RunningLog(handler, _catch_strays() if service else _nothing)
     atexit.register(_running.stop)

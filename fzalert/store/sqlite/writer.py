@@ -21,6 +21,12 @@ T = TypeVar("T")
 MOST_TOGETHER = 64
 
 
+def _seen(future: asyncio.Future[T]) -> None:
+    """A refusal whose caller has given up meanwhile is nobody's: it is not to be complained of."""
+    if not future.cancelled():
+        future.exception()
+
+
 class _Work(Generic[T]):
     __slots__ = ("error", "future", "loop", "result", "run")
 
@@ -32,6 +38,7 @@ class _Work(Generic[T]):
         self.run = run
         self.loop = loop
         self.future: asyncio.Future[T] = loop.create_future()
+        self.future.add_done_callback(_seen)
         self.result: T | None = None
         self.error: Exception | None = None
 
