@@ -78,6 +78,7 @@ class Recount:
         reports_sent: Different reports that were sent.
         reports_repeated: Reports sent again.
         reports_acknowledged: Different reports that were answered with 0.
+        stats: Different texts by the Stat of a report that was answered with 0.
         messages_sent: People's messages that were sent to the client.
         active_tests: ACTIVE_TESTs received.
         undecodable: SUBMITs whose lengths do not add up.
@@ -99,6 +100,7 @@ class Recount:
     reports_sent: int = 0
     reports_repeated: int = 0
     reports_acknowledged: int = 0
+    stats: dict[str, int] = field(default_factory=dict)
     messages_sent: int = 0
     active_tests: int = 0
     undecodable: int = 0
@@ -339,6 +341,9 @@ class _Reader:
         total.reports_sent = len(self._reports)
         total.reports_repeated = sum(count - 1 for count in self._reports.values())
         total.reports_acknowledged = len(self._acknowledged)
+        # Behind the delivery's own id: Msg_Id of the text, 8 octets, and Stat, 7.
+        told = Counter(_cut(tail[8:15]) for tail in {key[8:] for key in self._acknowledged})
+        total.stats = dict(sorted(told.items()))
         return total
 
 

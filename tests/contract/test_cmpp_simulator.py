@@ -134,6 +134,8 @@ async def test_reports_of_all_manners_arrive_and_are_acknowledged(
     )
     _, total = await _play(knobs, tmp_path / "log", 80, reports=True, version=version)
     assert (total.reports_sent, total.reports_acknowledged) == (80, 80)
+    assert sum(total.stats.values()) == 80
+    assert set(total.stats) <= {"DELIVRD", "UNDELIV"}
     assert total.reports_repeated > 0
     assert max(one.max_delivers for one in total.connections) <= 16
 

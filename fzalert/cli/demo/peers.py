@@ -86,7 +86,7 @@ async def carrier(log: Path, frames: Path, secret: str, seed: int) -> AsyncItera
         f"--account=901234:{secret}",
         "--window=64",
         "--response-delay-ms=20",
-        "--tps=1600",
+        "--tps=1200",
         "--reject=0.008:13",
         "--failing-share=0.012",
         "--report-delay-ms=300",

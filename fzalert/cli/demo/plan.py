@@ -118,7 +118,7 @@ service_id = "FZALERT"
 src_id = "106500001"
 signature = "青山反诈"
 window = 64
-rate = 1900                # more than the carrier takes: it throttles, and fzalert slows down
+rate = 1500                # more than the carrier takes: it throttles, and fzalert slows down
 
 [[channel]]
 name = "screens"

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fzalert.cli.demo.story import RESULTS, Sample, Told, number, results
+from fzalert.cli.demo.story import RESULTS, Sample, Told, number, results, stats_of
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 860, 260, 60, 34
 
@@ -129,7 +129,11 @@ def _counts(told: Told) -> str:
             for code, n in results(log)
             if code not in {"0", "8"}
         ),
-        ("送达 delivered", mine.delivered, "状态报告"),
+        ("送达 delivered", mine.delivered, "fzalert"),
+        *(
+            (f"状态报告 reports with {stat}", n, "运营商日志")
+            for stat, n in sorted(stats_of(log).items())
+        ),
         ("失败 failed", mine.failed, "答复与状态报告"),
         ("未知 unknown（已发出，未见答复，不重发）", mine.unknown, "fzalert"),
         ("丢失 lost", told.lost, "名单与运营商日志相比"),
@@ -175,7 +179,7 @@ def _urgent(told: Told) -> str:
         for target in view.targets
     ]
     return (
-        f"<p>发出时有 {told.waiting} 条群发短信在排队；紧急车道先行。"
+        f"<p>发出时还有 {told.waiting} 条群发短信没有发完；紧急车道先行。"
         f"话术 {_text(view.script)}，由 {_text(view.by)} 决定。</p>"
         + _table(("对象", "结局", "最后一词", "证明", "毫秒", "说明"), rows, numeric={4})
         + f"<p>邮件服务器收到 {told.mails} 封；签名校验通过的群通知 {told.posts} 条。</p>"

@@ -83,7 +83,7 @@ async def run_demo(
         elif await page.wait_for_text("转账之前停一停", 10):
             await page.save(place.root / "screen-idle.png")
         await story.start(client)
-        await story.watch(client, KILL_AFTER, WINDOW * 2 // 3)
+        await story.watch(client, KILL_AFTER, WINDOW // 2 + 4)
         await client.__aexit__(None, None, None)
         client = await story.crash()
         stack.push_async_callback(client.__aexit__, None, None, None)

@@ -28,7 +28,7 @@ from fzalert.service.models import CampaignRequest, CampaignView, CountersView, 
 SCRIPT = "generic"
 URGENT = "impersonating-police"
 VICTIM = "13900138096"
-KILL_AFTER = 0.4
+KILL_AFTER = 0.3
 SETTLE_WITHIN = 60.0
 WINDOW = 64
 
@@ -217,8 +217,9 @@ class Story:
             await self._screen_back(client)
         status = await client.status()
         mobile = next(channel for channel in status.channels if channel.name == "mobile")
-        self.told.waiting = mobile.counters.queued + mobile.ready_bulk
-        self.say(f"☎ 柜员发出紧急预警：冒充公检法（此时 {self.told.waiting} 条群发在排队）")
+        done = mobile.counters.sent + mobile.counters.delivered + mobile.counters.failed
+        self.told.waiting = max(0, self.told.people - done)
+        self.say(f"☎ 柜员发出紧急预警：冒充公检法（此时 {self.told.waiting} 条群发还没发完）")
         targets = [
             phone(VICTIM),
             display("lobby"),
@@ -345,10 +346,12 @@ class Story:
         why = "，".join(
             f"{RESULTS.get(code, code)} {n}" for code, n in results(log) if code not in {"0", "8"}
         )
-        undelivered = mine.failed - refused_for_good(log)
+        stats = stats_of(log)
+        delivered = stats.get("DELIVRD", 0)
+        undelivered = sum(n for stat, n in stats.items() if stat != "DELIVRD")
         return (
             f"accepted {mine.accepted} · sent {number(log, 'distinct')} ·"
-            f" delivered {mine.delivered} · failed {mine.failed}"
+            f" delivered {delivered} · failed {refused_for_good(log) + undelivered}"
             f" ({why or '无'}；状态报告失败 {undelivered}) · unknown {mine.unknown} ·"
             f" lost {self.told.lost} · twice {number(log, 'duplicates')}"
         )
@@ -364,6 +367,12 @@ def results(found: dict[str, object]) -> Sequence[tuple[str, int]]:
     """Answers by their result."""
     value = found.get("results", {})
     return sorted(value.items()) if isinstance(value, dict) else ()
+
+
+def stats_of(found: dict[str, object]) -> dict[str, int]:
+    """How many texts were reported with each Stat, and the report acknowledged."""
+    value = found.get("stats", {})
+    return dict(value) if isinstance(value, dict) else {}
 
 
 def refused_for_good(found: dict[str, object]) -> int:
