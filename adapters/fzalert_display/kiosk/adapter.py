@@ -96,7 +96,7 @@ class KioskDisplays(Adapter, KeepsState, Withdraws, Previews, Mounted):
             kinds=_KINDS,
             rendition=RenditionKind.DISPLAY,
             addresses=frozenset(screen.name for screen in self._config.displays),
-            window=64,
+            window=512,
             idempotent_key=True,
             reports=_REPORTS,
         )

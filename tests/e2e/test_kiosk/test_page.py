@@ -6,12 +6,13 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fzalert.messages import Lane, Proof, ReportKind, Severity, display
 from fzalert.ports import HealthState
+from fzalert_display.kiosk import IdleCard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,22 +238,6 @@ async def test_a_hidden_page_proves_nothing(harness: Harness, lobby: Screen) -> 
     await harness.report(ReportKind.SHOWN, one)
 
 
-async def test_a_fast_clock_on_the_screen_changes_nothing(
-    harness: Harness, browsing: BrowserContext
-) -> None:
-    await browsing.add_init_script("const real = Date.now; Date.now = () => real() + 3600000;")
-    screen = harness.watch(await browsing.new_page())
-    await screen.page.goto(harness.adapter.enrolment_links(harness.base)["lobby"])
-    await screen.title(harness.IDLE[0].title)
-    one = await harness.show(harness.POLICE, seconds=3)
-    shown = await harness.report(ReportKind.SHOWN, one)
-    assert abs(shown.at - harness.context.clock.millis()) < 2000
-    await screen.idle()
-    assert abs(harness.context.clock.millis() - one.not_after) < 2000
-    await harness.report(ReportKind.HIDDEN, one)
-    screen.check()
-
-
 async def test_the_page_starts_while_the_hub_is_gone(harness: Harness, lobby: Screen) -> None:
     one = await harness.show(harness.POLICE, seconds=60)
     await harness.report(ReportKind.SHOWN, one)
@@ -279,14 +264,21 @@ async def test_reports_wait_until_they_are_on_disk(harness: Harness, lobby: Scre
     await harness.report(ReportKind.HIDDEN, one, within=20)
 
 
-async def test_a_campaign_card_rolls_with_the_idle_content(harness: Harness, lobby: Screen) -> None:
-    content = replace(
-        harness.POLICE, title="网恋谈钱就是骗", severity=Severity.WARN, priority=200, min_show_ms=0
-    )
-    one = await harness.show(content, lane=Lane.BULK, seconds=600)
-    shown = await harness.report(ReportKind.SHOWN, one, within=40)
-    assert shown.proof is Proof.DEVICE
-    assert await lobby.page.locator("#stage .card").get_attribute("role") is None
+class TestCampaign:
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return {"idle": (IdleCard(title="转账之前停一停", lines=("先打96110问清楚",)),)}
+
+    async def test_a_campaign_card_rolls_with_the_idle_content(
+        self, harness: Harness, lobby: Screen
+    ) -> None:
+        content = replace(
+            harness.POLICE, title="网恋谈钱就是骗", severity=Severity.WARN, priority=200
+        )
+        one = await harness.show(content, lane=Lane.BULK, seconds=600)
+        shown = await harness.report(ReportKind.SHOWN, one, within=20)
+        assert shown.proof is Proof.DEVICE
+        assert await lobby.page.locator("#stage .card").get_attribute("role") is None
 
 
 async def test_the_order_of_warnings_is_the_rule(lobby: Screen) -> None:

@@ -1,5 +1,6 @@
 /* Lets the screen's page start while the hub is away, and keeps the pictures and videos of its idle
-   cards. State and reports never come from here; what a file must be is compared by the page. */
+   cards. State and reports never come from here. What a file must be, the page compares each time;
+   here it is compared once, so that nothing wrong takes the room of something right. */
 'use strict';
 
 const CACHE = 'fz ' + self.registration.scope + ' @VERSION@';
@@ -87,10 +88,17 @@ async function makeRoom(book, cache, bytes, most) {
   }
 }
 
+/* A file is named by the SHA-256 of its content. */
+async function isNamed(path, blob) {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()));
+  const hex = Array.from(digest, function (byte) { return ('0' + byte.toString(16)).slice(-2); }).join('');
+  return path.slice(path.lastIndexOf('/') + 1).split('.')[0] === hex;
+}
+
 function keep(path, blob) {
   return change(async function (book, cache) {
     const most = await room();
-    if (blob.size > most) return;
+    if (blob.size > most || !await isNamed(path, blob)) return;
     delete book[path];
     await makeRoom(book, cache, blob.size, most);
     await cache.put(path, new Response(blob, { headers: { 'Content-Type': blob.type } }));
@@ -142,8 +150,11 @@ async function keepAll(paths) {
   }
 }
 
-function drop(path) {
+/* A page could not use it: what no longer is what its name says is thrown away. */
+function check(path) {
   return change(async function (book, cache) {
+    const kept = await cache.match(path);
+    if (!kept || await isNamed(path, await kept.blob())) return;
     delete book[path];
     await cache.delete(path);
   });
@@ -152,7 +163,7 @@ function drop(path) {
 self.addEventListener('message', function (event) {
   const told = event.data || {};
   if (Array.isArray(told.keep)) event.waitUntil(keepAll(told.keep));
-  else if (typeof told.drop === 'string') event.waitUntil(drop(told.drop));
+  else if (typeof told.check === 'string') event.waitUntil(check(told.check));
 });
 
 self.addEventListener('fetch', function (event) {

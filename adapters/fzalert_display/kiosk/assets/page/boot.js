@@ -34,7 +34,7 @@
   if (kept !== null) {
     var judged = fz.trust.judge(kept);
     if (judged.document) {
-      fz.clock.issued(judged.document.issued_at);
+      fz.clock.resumed(judged.document.issued_at);
       fz.show.adopt(judged.document);
     }
   }

@@ -123,7 +123,7 @@
     head.hidden = true;
     var wide = (shown.naturalWidth || shown.videoWidth) / (shown.naturalHeight || shown.videoHeight);
     head.hidden = !(view.clientWidth / wide < 0.6 * view.clientHeight);
-    return head.hidden || fit(head, head.querySelector('h1'), 4, 14);
+    return head.hidden || fit(head, head.querySelector('h1'), 4, 9);
   }
 
   /* Call when the card is in the document. Returns whether all of it fits. */

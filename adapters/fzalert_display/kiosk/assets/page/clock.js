@@ -66,6 +66,12 @@
     floor = { at: at, perf: performance.now() };
   }
 
+  /* The same for the state that was kept over a restart, before the hub was asked. */
+  function resumed(at) {
+    suspect = suspect || at - SLACK > performance.now() + skew;
+    issued(at);
+  }
+
   /* Wall and running clock part when the machine slept or its time was set. The hub knows which it
      was; without it time that passed counts, so that nothing stays up for too long. */
   function watch() {
@@ -87,7 +93,7 @@
   }
 
   fz.clock = {
-    now: now, sample: sample, bound: bound, issued: issued, watch: watch, offset: offset,
+    now: now, sample: sample, bound: bound, issued: issued, resumed: resumed, watch: watch, offset: offset,
     isSuspect: function () { return suspect; }
   };
 })(window.fz);

@@ -30,7 +30,7 @@
     if (entry.told !== reason) fz.reports.add('blocked', entry.card, { reason: reason });
     entry.told = reason;
     /* The kept copy may be what is wrong. */
-    tellWorker({ drop: new URL(address(entry.media), location.href).pathname });
+    tellWorker({ check: new URL(address(entry.media), location.href).pathname });
     again(entry, Math.min(300000, 5000 * Math.pow(2, entry.failures - 1)));
   }
 
