@@ -32,6 +32,11 @@ def _own_log() -> Iterator[None]:
     for handler in root.handlers[:]:
         if type(handler).__module__.startswith("fzalert"):
             root.removeHandler(handler)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        # A server of a test's own sets these up for itself, away from the root.
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
