@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs, quote
 
-from fzalert.ports import AuthKind, MountedRequest, MountedResponse, Route
+from fzalert.ports import AuthKind, MountedRequest, MountedResponse, Route, get_logger
 from fzalert_display.kiosk.answers import (
     HTML,
     PLAIN,
@@ -32,6 +32,7 @@ __all__ = ["PairRoutes"]
 
 _FORM = "application/x-www-form-urlencoded"
 _SMALL = 2048
+_log = get_logger("fzalert.display")
 
 
 class PairRoutes:
@@ -94,6 +95,7 @@ class PairRoutes:
         if screen is None:
             return json_answer({"status": "waiting"})
         token = await self._hub.enrol(screen)
+        self._note("screen.paired", screen.name, request)
         pin = self._hub.context.signer.public_key.hex()
         return json_answer(
             {"status": "paired", "display": screen.name, "key": pin},
@@ -149,6 +151,7 @@ class PairRoutes:
             return self._refuse(request, 422, notice, typed=fields.get("code", ""))
         if not name:
             self._guesses.wrong(session, request.client, now)
+            self._note("screen.code_wrong", display, request)
             notice = Notice(
                 "配对码不对或已过期，请看屏幕上现在显示的码。",
                 "No screen shows that code now; look again.",
@@ -156,6 +159,7 @@ class PairRoutes:
             )
             return self._refuse(request, 404, notice, typed=fields.get("code", ""))
         self._guesses.right(session)
+        self._note("screen.code_confirmed", name, request)
         return _done(request, "paired", name)
 
     async def revoke(self, request: MountedRequest) -> MountedResponse:
@@ -168,9 +172,13 @@ class PairRoutes:
             notice = Notice("没有这块屏幕。", "There is no such screen.", is_bad=True)
             return self._refuse(request, 422, notice)
         await self._hub.revoke(screen)
+        self._note("screen.revoked", screen.name, request)
         return _done(request, "revoked", screen.name)
 
     # -- parts -----------------------------------------------------------------------------
+
+    def _note(self, event: str, screen: str, request: MountedRequest) -> None:
+        _log.info(event, channel=self._hub.config.name, screen=screen, client=request.client)
 
     def _now(self) -> float:
         return self._hub.context.clock.monotonic()
