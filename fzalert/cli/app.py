@@ -5,11 +5,12 @@ Commands are named here and loaded when called: `fzalert --help` imports none of
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,7 @@ _EPILOGUE = "退出码 Exit codes: " + "; ".join(
     f"{int(code)} {meaning}" for code, meaning in MEANINGS.items()
 )
 _COMMON = Group("Common", sort_key=100)
+_CONFIG = "FZALERT_CONFIG"
 
 _SINGLE = {
     "run": ("fzalert.cli.run:run", "常驻运行，收发预警、提供页面。 Serve until stopped."),
@@ -137,6 +139,21 @@ def _bring(app: App, name: str, registry: Registry, *, simulator: bool) -> None:
     add_group(app, registry.simulator(name) if simulator else registry.commands(name), name)
 
 
+@contextlib.contextmanager
+def _named(config: Path | None) -> Iterator[None]:
+    """Let commands that an adapter brings find the same configuration file."""
+    before = os.environ.get(_CONFIG)
+    if config is not None:
+        os.environ[_CONFIG] = str(config)
+    try:
+        yield
+    finally:
+        if config is not None:
+            os.environ.pop(_CONFIG)
+        if before is not None:
+            os.environ[_CONFIG] = before
+
+
 def main(argv: Sequence[str] | None = None, *, opener: ServiceOpener | None = None) -> int:
     """Run the program; returns the exit code.
 
@@ -209,13 +226,14 @@ def _run(tokens: list[str], opener: ServiceOpener | None) -> int:
             json: Write JSON, one object a line, and nothing else, to standard output.
         """
         started(Session(config, Output(as_json=json), opener))
-        return app(
-            words,
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-            backend="asyncio",
-        )
+        with _named(config):
+            return app(
+                words,
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+                backend="asyncio",
+            )
 
     app.meta.default(launch)
     result = app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value")
