@@ -52,6 +52,11 @@ def commands() -> list[str]:
         *single,
         *grouped,
         *(f"simulate {name}" for name in Registry.installed().simulator_names),
+        *(
+            f"{group} {command.name}"
+            for group in Registry.installed().command_names
+            for command in Registry.installed().commands(group).commands
+        ),
     ]
 
 
