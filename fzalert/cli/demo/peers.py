@@ -85,7 +85,8 @@ async def carrier(log: Path, frames: Path, secret: str, seed: int) -> AsyncItera
         f"--seed={seed}",
         f"--account=901234:{secret}",
         "--window=64",
-        "--response-delay-ms=20",
+        # At the rate below some 50 parts are unanswered at any moment: a kill finds a full window.
+        "--response-delay-ms=45",
         "--tps=1200",
         "--reject=0.008:13",
         "--failing-share=0.012",

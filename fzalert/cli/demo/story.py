@@ -28,7 +28,7 @@ from fzalert.service.models import CampaignRequest, CampaignView, CountersView, 
 SCRIPT = "generic"
 URGENT = "impersonating-police"
 VICTIM = "13900138096"
-KILL_AFTER = 0.3
+KILL_AFTER = 0.4
 SETTLE_WITHIN = 60.0
 WINDOW = 64
 
