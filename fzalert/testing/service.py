@@ -188,7 +188,7 @@ class FakeService(DaemonApi):
             async with asyncio.timeout(timeout), self._news:
                 await self._news.wait_for(lambda: self._seq > seq)
         except TimeoutError:
-            pass
+            pass  # the caller asked for a wait with an end
         return self._seq
 
     @override

@@ -86,7 +86,7 @@ class Page:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            pass
+            pass  # fewer came; the caller sees which
         return list(self._cards.values())
 
     def refuse_next(self, kind: ReceiptKind) -> None:
