@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, Route, async_playwright
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 import fzalert
 from fzalert.access import Directory
@@ -209,6 +209,8 @@ async def test_a_person_pairs_a_screen_and_programs_do_too(
         await desk.keyboard.press("Enter")
         await desk.wait_for_url(f"{site.web}/")
         await desk.goto(f"{site.base}pair/")
+        # A page gets its focus with its first frame, which may come after its load.
+        await expect(desk.locator("#code")).to_be_focused()
         await desk.keyboard.type(await code.json_value())
         await desk.select_option("#display", "hall")
         await desk.click("button.main")

@@ -307,9 +307,11 @@ async def test_a_person_signs_in_and_out_with_the_keyboard(
 ) -> None:
     seen = await open_page(browser, url)
     await seen.page.goto(url + "login")
+    await expect(seen.page.locator("#token")).to_be_focused()
     await seen.page.keyboard.type("wrong-token")
     await seen.page.keyboard.press("Enter")
     await expect(seen.page.get_by_role("alert")).to_contain_text("令牌无效")
+    await expect(seen.page.locator("#token")).to_be_focused()
     await seen.page.keyboard.type(service.tokens["zhang"])
     await seen.page.keyboard.press("Enter")
     await expect(seen.page.locator(".who")).to_contain_text("zhang")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
 from fzalert.messages import ReportKind
 
@@ -94,12 +95,14 @@ async def test_a_person_pairs_and_revokes_by_keyboard_alone(
     assert await desk.accessible() == []
     await desk.picture("kiosk-staff")
     # The field has the focus: type, choose the second screen by its letter, send.
+    await expect(desk.page.locator("#code")).to_be_focused()
     await desk.page.keyboard.type("wrong-22")
     await desk.page.keyboard.press("Enter")
     await desk.page.wait_for_selector(".notice.bad")
     assert "No screen shows that code" in (await desk.page.locator(".notice").text_content() or "")
     assert await desk.accessible() == []
     await desk.picture("kiosk-staff-wrong")
+    await expect(desk.page.locator("#code")).to_be_focused()
     await desk.page.keyboard.press("Control+A")
     await desk.page.keyboard.type(code)
     await desk.page.keyboard.press("Tab")
