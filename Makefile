@@ -5,7 +5,7 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 LOCK   := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-config --quiet
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench lock clean
+.PHONY: help demo test soak check fix bench lock clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{sub(/:.*/, "", $$1); printf "  make %-7s %s\n", $$1, $$2}'
@@ -27,6 +27,10 @@ demo: $(STAMP)   ## run the main job end to end
 test: $(STAMP)   ## every test
 	@scripts/need.sh test
 	$(PY) -m pytest
+
+soak: $(STAMP)   ## the fault tests and simulations, many times over (an hour or more)
+	@scripts/need.sh test
+	FZ_SOAK=1 $(PY) -m pytest tests/faults
 
 # --no-cache: the cache keeps a wrong answer about an import whose module was written later.
 check: $(STAMP)  ## lint, format, types, layers
