@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -20,6 +21,7 @@ from fzalert.delivery.policy import Channel, Limits
 from fzalert.delivery.recorder import Recorder, boot_id
 from fzalert.delivery.recovery import recovered_rows
 from fzalert.delivery.slot import Slot
+from fzalert.delivery.turnstile import Turnstile
 from fzalert.errors import FzalertError, LeaseLost, StoreError
 from fzalert.log import get_logger
 from fzalert.messages import Lane, RenditionKind, TargetKind
@@ -68,6 +70,9 @@ class ChannelState:
         capabilities: Of its first slot.
         policy: What the policy must know.
         slots: Those that run.
+        crash: What its adapter failed of, or empty.
+        is_leaving: Whether it drains: nothing is handed to it any more.
+        background: Runs its slots and whatever its adapters start.
     """
 
     spec: ChannelSpec
@@ -75,11 +80,33 @@ class ChannelState:
     policy: Channel
     slots: list[Slot] = field(default_factory=list)
     crash: str = ""
+    is_leaving: bool = False
+    background: Background = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.background = Background(self._crashed, close_within=timedelta(seconds=5))
 
     def serves(self, kind: TargetKind, address: str) -> bool:
         """Whether it may carry something to a target."""
         caps = self.capabilities
         return kind in caps.kinds and (caps.addresses is None or address in caps.addresses)
+
+    def _crashed(self, name: str, error: Exception) -> timedelta:
+        inner: BaseException = error
+        while isinstance(inner, BaseExceptionGroup):
+            inner = inner.exceptions[0]
+        # Our own errors are written for people; another's words may hold anything.
+        self.crash = str(inner) if isinstance(inner, FzalertError) else type(inner).__name__
+        log.error(
+            "channel.crashed",
+            channel=self.spec.name,
+            work=name,
+            error=type(inner).__name__,
+            detail=self.crash,
+        )
+        if isinstance(inner, LeaseLost):
+            return timedelta(days=1)
+        return timedelta(seconds=1)
 
 
 class Engine:
@@ -109,63 +136,63 @@ class Engine:
         self._limits = limits
         self._clock = clock
         self._rng = rng
-        self._background = Background(self._crashed, close_within=timedelta(seconds=5))
         self.channels: dict[str, ChannelState] = {}
+        self.routing = Turnstile()
         self._changed = asyncio.Event()
         self.changes = 0
-        self._lives: list[asyncio.Task[None]] = []
 
     # -- life ------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Recover every slot, then start every channel; returns when they are usable or late."""
         for spec in self._specs:
-            adapter = spec.make(0, self._background)
-            caps = adapter.capabilities
-            self.channels[spec.name] = ChannelState(
-                spec,
-                caps,
-                Channel(
-                    spec.name,
-                    reports=bool(caps.reports),
-                    keeps_state=isinstance(adapter, KeepsState) and adapter.keeps_state,
-                    idempotent_key=caps.idempotent_key,
-                ),
-            )
+            self.channels[spec.name] = self.state_of(spec)
+        self.adopt(self._limits)
         for state in self.channels.values():
-            fallback = self._fallback(state)
-            if fallback:
-                state.policy = Channel(
-                    state.policy.name,
-                    state.policy.reports,
-                    state.policy.keeps_state,
-                    state.policy.idempotent_key,
-                    fallback,
-                )
-        await self._recover_all()
-        opened: list[asyncio.Event] = []
-        for state in self.channels.values():
-            for slot in state.slots:
-                usable = asyncio.Event()
-                opened.append(usable)
-                self._start(state, slot, usable)
-        try:
-            async with asyncio.timeout(OPEN_WITHIN):
-                for usable in opened:
-                    await usable.wait()
-        except TimeoutError:
+            await self._recover_all(state)
+        usable = [
+            self._start(state, slot) for state in self.channels.values() for slot in state.slots
+        ]
+        if not await _are_set(usable, OPEN_WITHIN):
             log.info("engine.opened_late", channels=sorted(self.channels))
 
-    async def _recover_all(self) -> None:
-        boot = boot_id()
+    def state_of(self, spec: ChannelSpec) -> ChannelState:
+        """What a channel is before it runs; its adapter is made once, for what it can do."""
+        adapter = spec.make(0, Background())
+        caps = adapter.capabilities
+        return ChannelState(
+            spec,
+            caps,
+            Channel(
+                spec.name,
+                reports=bool(caps.reports),
+                keeps_state=isinstance(adapter, KeepsState) and adapter.keeps_state,
+                idempotent_key=caps.idempotent_key,
+            ),
+        )
+
+    def adopt(self, limits: Limits) -> None:
+        """Take other figures, and find each channel's fallback anew."""
+        self._limits = limits
         for state in self.channels.values():
-            for number in range(state.spec.connections):
-                lease, recorder = await self._recover(state, number, boot)
-                state.slots.append(self._make_slot(state, lease, number, recorder))
-            for number in self._former_slots(state.spec):
-                lease, recorder = await self._recover(state, number, boot)
-                recorder.close()
-                await self._store.release(lease)
+            state.policy = replace(state.policy, fallback=self._fallback(state))
+            for slot in state.slots:
+                slot.adopt(state.policy, limits)
+
+    async def start(self, state: ChannelState, within: float = OPEN_WITHIN) -> bool:
+        """Run a channel: recover its slots, then open them; whether all opened in time."""
+        await self._recover_all(state)
+        return await _are_set([self._start(state, slot) for slot in state.slots], within)
+
+    async def _recover_all(self, state: ChannelState) -> None:
+        boot = boot_id()
+        for number in range(state.spec.connections):
+            lease, recorder = await self._recover(state, number, boot)
+            state.slots.append(self._make_slot(state, lease, number, recorder))
+        for number in self._former_slots(state.spec):
+            lease, recorder = await self._recover(state, number, boot)
+            recorder.close()
+            await self._store.release(lease)
 
     def _fallback(self, state: ChannelState) -> str:
         """The next channel that takes the very same rendition for the same kinds of target."""
@@ -223,7 +250,7 @@ class Engine:
     def _make_slot(
         self, state: ChannelState, lease: Lease, number: int, recorder: Recorder
     ) -> Slot:
-        adapter = state.spec.make(number, self._background)
+        adapter = state.spec.make(number, state.background)
         return Slot(
             lease,
             adapter,
@@ -237,16 +264,17 @@ class Engine:
             lambda other: self.poke([other]),
         )
 
-    def _start(self, state: ChannelState, slot: Slot, usable: asyncio.Event) -> None:
+    def _start(self, state: ChannelState, slot: Slot) -> asyncio.Event:
+        """Let a slot live; the event is set once its line is usable."""
         name = f"{slot.lease.channel}.{slot.lease.slot}"
-
+        usable = asyncio.Event()
         lives = 0
 
         async def life() -> None:
             nonlocal lives
             lives += 1
             if lives > 1:  # after a crash: the adapter is made afresh
-                slot.adapter = state.spec.make(slot.lease.slot, self._background)
+                slot.adapter = state.spec.make(slot.lease.slot, state.background)
                 await slot.reclaim()
             try:
                 async with slot.adapter:
@@ -257,7 +285,8 @@ class Engine:
             finally:
                 slot.open_now = False
 
-        self._lives.append(self._background.keep(name, life))
+        _ = state.background.keep(name, life)
+        return usable
 
     async def _run(self, slot: Slot, name: str) -> None:
         # This task is the engine's own, so a group may cancel it: no caller runs inside.
@@ -270,40 +299,37 @@ class Engine:
             for task in others:
                 task.cancel()
 
-    def _crashed(self, name: str, error: Exception) -> timedelta:
-        channel = name.split(".", 1)[0]
-        inner: BaseException = error
-        while isinstance(inner, BaseExceptionGroup):
-            inner = inner.exceptions[0]
-        state = self.channels.get(channel)
-        # Our own errors are written for people; another's words may hold anything.
-        words = str(inner) if isinstance(inner, FzalertError) else type(inner).__name__
-        if state is not None:
-            state.crash = words
-        log.error(
-            "channel.crashed",
-            channel=channel,
-            work=name,
-            error=type(inner).__name__,
-            detail=words,
-        )
-        if isinstance(inner, LeaseLost):
-            return timedelta(days=1)
-        return timedelta(seconds=1)
-
     async def close(self) -> None:
         """Drain: hand over nothing more, wait for answers, write them, close the lines."""
-        slots = [slot for state in self.channels.values() for slot in state.slots]
+        states = list(self.channels.values())
+        ended = await asyncio.gather(
+            *(self.retire(state, DRAIN_WITHIN) for state in states), return_exceptions=True
+        )
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def retire(self, state: ChannelState, within: float) -> None:
+        """Let one channel end: hand over nothing more, wait for answers, write, close its lines.
+
+        Args:
+            state: The channel; nothing may be routed to it any more.
+            within: Seconds to wait for answers; what has none then is unknown, as after a cut.
+
+        Raises:
+            TimeoutError: Its adapter ignores that it is closed.
+        """
+        slots = state.slots
         for slot in slots:
             slot.drain()
         try:
-            async with asyncio.timeout(DRAIN_WITHIN):
+            async with asyncio.timeout(within):
                 while any(slot.open_now and not slot.drained for slot in slots):
                     await self.changed(self.changes, 0.05)
         except TimeoutError:
             log.warning("engine.drain_late", out=sum(slot.in_flight for slot in slots))
         try:
-            await self._background.close()
+            await state.background.close()
         finally:
             for slot in slots:
                 try:
@@ -317,10 +343,13 @@ class Engine:
 
     def lease_for(self, channel: str) -> Lease | None:
         """The lease that may claim an urgent part in its own commit; None where it must queue."""
+        state = self.channels[channel]
         usable = [
             slot
-            for slot in self.channels[channel].slots
-            if slot.open_now and slot.ready(Lane.URGENT) < slot.capabilities.window
+            for slot in state.slots
+            if slot.open_now
+            and not state.is_leaving
+            and slot.ready(Lane.URGENT) < slot.capabilities.window
         ]
         if not usable:
             return None
@@ -345,8 +374,9 @@ class Engine:
     def poke(self, channels: Iterable[str]) -> None:
         """Tell channels that their queues have something new."""
         for name in channels:
-            for slot in self.channels[name].slots:
-                slot.poke()
+            if name in self.channels:  # a part may fall back to one that was just taken away
+                for slot in self.channels[name].slots:
+                    slot.poke()
 
     def _on_tick(self, output: TickOutput) -> None:
         if output.touched:
@@ -388,3 +418,13 @@ class Engine:
             return Health(HealthState.UNKNOWN, "正在打开 / opening")
         order = [HealthState.DOWN, HealthState.SLOW, HealthState.UNKNOWN, HealthState.UP]
         return min(found, key=lambda health: order.index(health.state))
+
+
+async def _are_set(events: Iterable[asyncio.Event], within: float) -> bool:
+    """Wait for all of some events; whether they came in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            for event in events:
+                await event.wait()
+            return True
+    return False

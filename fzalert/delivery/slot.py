@@ -173,6 +173,11 @@ class Slot:
         self._gathered.add(row)
         self._wake_tick.set()
 
+    def adopt(self, channel: Channel, limits: Limits) -> None:
+        """Decide by other figures from now on; the connection stays."""
+        self.channel = channel
+        self._limits = limits
+
     # -- the lanes -------------------------------------------------------------------------
 
     async def run_lane(self, lane: Lane) -> None:
