@@ -14,6 +14,7 @@ from fzalert.messages import (
     Lane,
     Mail,
     Post,
+    RelayedWarning,
     Rendition,
     SmsText,
     Speech,
@@ -125,6 +126,11 @@ def lines_of(rendition: Rendition) -> tuple[str, ...]:
             return (rendition.subject, *rendition.body.splitlines())
         case Post():
             return (rendition.title, *rendition.text.splitlines())
+        case RelayedWarning():
+            ref = rendition.script
+            values = (f"{name}={value}" for name, value in rendition.values)
+            told = f"{ref.id}/{ref.audience}/{ref.version} {ref.language} {ref.digest[:12]}…"
+            return (f"转交上级 handed over: {told}", *values)
         case _:
             assert_never(rendition)
 

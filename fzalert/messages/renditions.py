@@ -17,6 +17,8 @@ class RenditionKind(enum.StrEnum):
     SPEECH = "speech"
     MAIL = "mail"
     POST = "post"
+    RELAY = "relay"
+    """No text at all: what another fzalert needs to render it there."""
 
 
 class Coding(enum.StrEnum):
@@ -183,7 +185,26 @@ class Post:
     kind: Literal["post"] = "post"
 
 
-Rendition = SmsText | DisplayContent | Speech | Mail | Post
+@dataclass(frozen=True, slots=True)
+class RelayedWarning:
+    """What a branch hands to its county: which text, and the values; never the words themselves.
+
+    The county renders its own copy of the script, after it has found that version and digest
+    are the same.
+
+    Attributes:
+        script: Which text this is.
+        values: Values of the variables that its texts name, checked, sorted by name.
+        drill: Whether it carries the mark 演练.
+    """
+
+    script: ScriptRef
+    values: tuple[tuple[str, str | int], ...] = field(default=())
+    drill: bool = False
+    kind: Literal["relay"] = "relay"
+
+
+Rendition = SmsText | DisplayContent | Speech | Mail | Post | RelayedWarning
 
 _ADAPTER: TypeAdapter[Rendition] = TypeAdapter(Annotated[Rendition, Discriminator("kind")])
 

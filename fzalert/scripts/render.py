@@ -14,6 +14,7 @@ from fzalert.messages import (
     Lane,
     Mail,
     Post,
+    RelayedWarning,
     Rendition,
     RenditionKind,
     ScriptRef,
@@ -36,6 +37,7 @@ from fzalert.scripts.variables import (
     Values,
     check_values,
     place_of,
+    placeholders,
 )
 
 PRIORITY = {Lane.URGENT: 700, Lane.BULK: 200}
@@ -125,7 +127,7 @@ def render(
             hint=f"It has {', '.join(script.languages)}.",
             field="language",
         )
-    if kind not in texts.kinds():
+    if kind is not RenditionKind.RELAY and kind not in texts.kinds():
         raise UnknownScript(
             f"{script.key} has no text in {tag} for {kind}.",
             hint=f"It has {', '.join(sorted(texts.kinds()))}.",
@@ -156,6 +158,8 @@ def render(
             return _mail(job)
         case RenditionKind.POST:
             return _post(job)
+        case RenditionKind.RELAY:
+            return _relay(job)
 
 
 def _sms(job: Job, profile: SmsProfile, templates: VendorTable | None, *, long: bool) -> SmsText:
@@ -265,6 +269,12 @@ def _post(job: Job) -> Post:
         values=tuple(_public_values(job)),
         drill=job.drill,
     )
+
+
+def _relay(job: Job) -> RelayedWarning:
+    named = {name for _, text in job.texts.items() for name in placeholders(text)}
+    values = tuple((name, job.values[name]) for name in sorted(named & job.values.keys()))
+    return RelayedWarning(script=job.ref, values=values, drill=job.drill)
 
 
 def _public_values(job: Job) -> Iterator[tuple[str, str]]:

@@ -21,12 +21,13 @@ from fzalert.ports import (
     Wire,
 )
 
-# What a family of adapters serves, by the first word of the entry point.
+# What a family of adapters serves, by the entry point or its first word.
 _FAMILIES = {
     "sms": (TargetKind.PHONE, RenditionKind.SMS),
     "display": (TargetKind.DISPLAY, RenditionKind.DISPLAY),
     "voice": (TargetKind.SPEAKER, RenditionKind.SPEECH),
     "mail": (TargetKind.MAILBOX, RenditionKind.MAIL),
+    "post.relay": (TargetKind.PHONE, RenditionKind.RELAY),
     "post": (TargetKind.GROUP, RenditionKind.POST),
 }
 PAUSE = 5.0
@@ -46,7 +47,7 @@ class StandIn(Adapter):
 
     def __init__(self, adapter: str, why: str) -> None:
         self._why = why
-        family = _FAMILIES.get(adapter.partition(".")[0])
+        family = _FAMILIES.get(adapter) or _FAMILIES.get(adapter.partition(".")[0])
         kind, rendition = family or (None, RenditionKind.SMS)
         self._capabilities = Capabilities(
             frozenset() if kind is None else frozenset({kind}),

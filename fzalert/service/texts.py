@@ -9,13 +9,14 @@ from fzalert.access.actors import Actor, Role
 from fzalert.clock import Clock
 from fzalert.config import Settings
 from fzalert.errors import UnknownScript
-from fzalert.messages import Lane, Rendition, Target, TargetKind
+from fzalert.messages import Lane, Rendition, RenditionKind, Target, TargetKind
 from fzalert.ports import Capabilities
 from fzalert.scripts import (
     ApprovalState,
     Library,
     Place,
     Script,
+    ScriptSettings,
     approve,
     decode_event,
     encode_event,
@@ -29,6 +30,16 @@ from fzalert.service.people import require
 from fzalert.store import ChangeSet, Event, EvidenceEntry, Store
 
 APPROVALS = "approvals"
+# What the other side will make of a relayed warning, by the kind of target.
+AT_HOME = {
+    TargetKind.PHONE: RenditionKind.SMS,
+    TargetKind.DISPLAY: RenditionKind.DISPLAY,
+    TargetKind.COUNTER: RenditionKind.DISPLAY,
+    TargetKind.SPEAKER: RenditionKind.SPEECH,
+    TargetKind.MAILBOX: RenditionKind.MAIL,
+    TargetKind.BANK_DESK: RenditionKind.MAIL,
+    TargetKind.GROUP: RenditionKind.POST,
+}
 PLACES = {TargetKind.COUNTER: Place.COUNTER, TargetKind.BANK_DESK: Place.BANK_DESK}
 
 Render = Callable[[Target, Capabilities], Rendition]
@@ -54,6 +65,10 @@ class Texts:
         self._version = 0
         self._stale = True
         self._changing = asyncio.Lock()
+
+    def adopt(self, settings: Settings) -> None:
+        """Write other names and numbers into texts from now on."""
+        self._filling = script_settings(settings)
 
     async def load(self) -> None:
         """Read the approvals; needed once, and again after a write whose end is not known."""
@@ -108,20 +123,36 @@ class Texts:
         audience: str,
         values: Mapping[str, str | int],
         lane: Lane,
+        filling: ScriptSettings | None = None,
     ) -> Render:
-        """The function that renders a script for a target on a channel."""
+        """The function that renders a script for a target on a channel.
+
+        Args:
+            script: What to say.
+            language: BCP 47 tag.
+            audience: `elderly` takes the elder variants.
+            values: Values of variables.
+            lane: Urgent or bulk.
+            filling: Names and defaults other than those of this configuration: a branch's.
+        """
 
         def rendered(target: Target, capabilities: Capabilities) -> Rendition:
+            if capabilities.rendition is RenditionKind.RELAY:
+                # A value that is missing there is this caller's to hear of, now.
+                _ = made(target, AT_HOME[target.kind], capabilities)
+            return made(target, capabilities.rendition, capabilities)
+
+        def made(target: Target, kind: RenditionKind, capabilities: Capabilities) -> Rendition:
             return render(
                 script,
-                kind=capabilities.rendition,
+                kind=kind,
                 language=language,
                 audience=audience,
                 values=values,
                 text_profile=capabilities.text,
                 lane=lane,
                 drill=self._drill,
-                settings=self._filling,
+                settings=filling or self._filling,
                 place=PLACES.get(target.kind),
             )
 

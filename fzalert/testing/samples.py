@@ -9,6 +9,7 @@ from fzalert.messages import (
     Lane,
     Mail,
     Post,
+    RelayedWarning,
     Rendition,
     RenditionKind,
     ScriptRef,
@@ -53,6 +54,8 @@ def sample_rendition(kind: RenditionKind, *, text: str = _TEXT, drill: bool = Fa
             return Post(
                 title="反诈预警", text=text, script=SCRIPT, values=(("branch", "一"),), drill=drill
             )
+        case RenditionKind.RELAY:
+            return RelayedWarning(script=SCRIPT, values=(("branch", "一"),), drill=drill)
 
 
 def sample_target(kind: TargetKind) -> Target:
@@ -87,6 +90,9 @@ def text_of(rendition: Rendition, part: int = 0) -> str:
             return rendition.body
         case Post():
             return rendition.text
+        case RelayedWarning():  # the name of the text: the words are the other side's
+            ref = rendition.script
+            return f"{ref.id}/{ref.audience}/{ref.version} {ref.language} {ref.digest}"
 
 
 def submission(

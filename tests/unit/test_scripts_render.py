@@ -12,6 +12,7 @@ from fzalert.messages import (
     Lane,
     Mail,
     Post,
+    RelayedWarning,
     RenditionKind,
     ScriptRef,
     Severity,
@@ -350,3 +351,19 @@ def test_every_shipped_script_renders_for_every_kind_and_survives_the_store() ->
                     assert decode_rendition(encode_rendition(rendition)) == rendition
                     made += 1
     assert made > 700
+
+
+def test_a_relayed_warning_names_its_text_and_carries_no_word_of_it() -> None:
+    relayed = render(
+        POLICE,
+        kind=RenditionKind.RELAY,
+        values={"branch": "城关支行", "amount": 5000},
+        settings=SETTINGS,
+        drill=True,
+    )
+    assert isinstance(relayed, RelayedWarning)
+    assert relayed.script.digest == POLICE.digest
+    assert relayed.drill
+    named = {name for name, _ in relayed.values}
+    assert named <= {"branch"}, "only what the script's own texts name"
+    assert decode_rendition(encode_rendition(relayed)) == relayed
