@@ -21,7 +21,11 @@ from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
     ScriptView,
+    SettleRequest,
+    SettleView,
     StatusView,
+    UnknownPage,
+    UnknownRequest,
     UserView,
     WarningView,
     WarnRequest,
@@ -302,6 +306,18 @@ class Client(ServiceApi):
     @override
     async def campaigns(self) -> list[CampaignView]:
         return [CampaignView.model_validate(item) for item in await self._ask("campaigns")]
+
+    @override
+    async def unknown(self, request: UnknownRequest) -> UnknownPage:
+        answer = await self._ask("unknown", request=request.model_dump(mode="json"))
+        return UnknownPage.model_validate(answer)
+
+    @override
+    async def settle_unknown(self, request: SettleRequest, by: Actor) -> SettleView:
+        answer = await self._ask(
+            "settle_unknown", request=request.model_dump(mode="json"), token=self._token(by)
+        )
+        return SettleView.model_validate(answer)
 
     @override
     async def changed(self, seq: int, timeout: float) -> int:

@@ -14,7 +14,11 @@ from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
     ScriptView,
+    SettleRequest,
+    SettleView,
     StatusView,
+    UnknownPage,
+    UnknownRequest,
     UserView,
     WarningView,
     WarnRequest,
@@ -117,6 +121,22 @@ class ServiceApi(Protocol):
         Raises:
             InputError: No such campaign or action.
             AccessDenied: The actor may not run campaigns.
+        """
+        ...
+
+    async def unknown(self, request: UnknownRequest) -> UnknownPage:
+        """Return a page of messages whose fate is unknown, the longest unknown first."""
+        ...
+
+    async def settle_unknown(self, request: SettleRequest, by: Actor) -> SettleView:
+        """Say what became of messages that stay unknown, or have them sent once more, knowingly.
+
+        Repeated, it changes nothing. The decision and its reason go on record.
+
+        Raises:
+            InputError: The confirmed number is not that of the messages.
+            AccessDenied: The actor may not.
+            StoreError: It could not be put on disk, so nothing was decided.
         """
         ...
 

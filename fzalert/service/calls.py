@@ -9,7 +9,12 @@ from pydantic import BaseModel, ValidationError
 
 from fzalert.errors import FzalertError, InputError
 from fzalert.log import get_logger
-from fzalert.service.models import CampaignRequest, WarnRequest
+from fzalert.service.models import (
+    CampaignRequest,
+    SettleRequest,
+    UnknownRequest,
+    WarnRequest,
+)
 from fzalert.service.wrong import where, wrong_call
 
 if TYPE_CHECKING:
@@ -49,6 +54,8 @@ class Calls:
             "plan_campaign": self._plan,
             "steer_campaign": self._steer,
             "campaigns": lambda _: service.campaigns(),
+            "unknown": lambda a: service.unknown(UnknownRequest.model_validate(a.get("request"))),
+            "settle_unknown": self._settle,
         }
 
     @staticmethod
@@ -100,6 +107,10 @@ class Calls:
         return await self._service.steer_campaign(
             _text(args, "id"), _text(args, "action"), await self._actor(args)
         )
+
+    async def _settle(self, args: Request) -> object:
+        request = SettleRequest.model_validate(args.get("request"))
+        return await self._service.settle_unknown(request, await self._actor(args))
 
     async def _approve(self, args: Request) -> object:
         author = await self._service.authenticate(_text(args, "author"))

@@ -23,7 +23,11 @@ from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
     ScriptView,
+    SettleRequest,
+    SettleView,
     StatusView,
+    UnknownPage,
+    UnknownRequest,
     UserView,
     WarningView,
     WarnRequest,
@@ -32,6 +36,7 @@ from fzalert.service.people import MAY_CAMPAIGN, MAY_WARN, People
 from fzalert.service.sockets import LocalSocket, socket_path
 from fzalert.service.status import Status
 from fzalert.service.texts import PLACES, Texts
+from fzalert.service.unknowns import Unknowns
 from fzalert.service.warnings import Warnings
 
 __all__ = ["MAY_CAMPAIGN", "MAY_WARN", "PLACES", "Service"]
@@ -46,6 +51,7 @@ class _Rooms:
     people: People
     campaigns: Campaigns
     warnings: Warnings
+    unknowns: Unknowns
     status: Status
 
 
@@ -108,6 +114,7 @@ class Service(DaemonApi):
             People(building.store, clock, drill=settings.drill.enabled),
             campaigns,
             Warnings(building, settings, texts, clock, campaigns.owns, status.health),
+            Unknowns(building, settings, clock),
             status,
         )
 
@@ -148,6 +155,16 @@ class Service(DaemonApi):
     @override
     async def withdraw(self, id: str, by: Actor) -> None:
         await self._open.warnings.withdraw(id, by)
+
+    # -- what stays unknown ----------------------------------------------------------------
+
+    @override
+    async def unknown(self, request: UnknownRequest) -> UnknownPage:
+        return await self._open.unknowns.page(request)
+
+    @override
+    async def settle_unknown(self, request: SettleRequest, by: Actor) -> SettleView:
+        return await self._open.unknowns.settle(request, by)
 
     # -- campaigns -------------------------------------------------------------------------
 

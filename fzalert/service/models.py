@@ -17,7 +17,13 @@ __all__ = [
     "OutcomeView",
     "RefusalView",
     "ScriptView",
+    "SettleRequest",
+    "SettleView",
+    "SettledView",
     "StatusView",
+    "UnknownPage",
+    "UnknownRequest",
+    "UnknownView",
     "UserView",
     "WarnRequest",
     "WarningView",
@@ -179,7 +185,9 @@ class CampaignView(_Strict):
     reason: str = Field(default="", description="Why it paused or ended by itself, or empty.")
     total: int
     fed: int
-    rows: int = 0
+    parts: int = Field(default=1, description="Short messages that each person gets.")
+    sha256: str = Field(default="", description="Hash of the list, hex.")
+    rows: int = Field(default=0, description="Rows of the list, up to now while it is imported.")
     duplicates: int = 0
     refused: int = 0
     by_code: dict[str, int] = Field(default_factory=dict)
@@ -201,6 +209,84 @@ class CampaignRequest(_Strict):
     expires_in: float | None = Field(
         default=None, gt=0, le=30 * 86400, description="Seconds after which it is worthless."
     )
+
+
+class UnknownRequest(_Strict):
+    """Which unknown fates are asked for."""
+
+    channel: Text = Field(default="", max_length=64, description="Only of this channel.")
+    campaign: str = Field(
+        default="", pattern=r"^[0-9]{0,19}$", description="Only of the campaign with this id."
+    )
+    limit: int = Field(default=50, ge=1, le=200, description="Messages on a page.")
+    after: str = Field(
+        default="", pattern=r"^[0-9]{0,19}$", description="Last message of the page before."
+    )
+
+
+class UnknownView(_Strict):
+    """One message whose fate is unknown, the address masked."""
+
+    message: str
+    warning: str
+    campaign: str = Field(default="", description="Id of its campaign, or empty.")
+    script: str
+    channel: str
+    lane: str
+    target: str
+    since: str = Field(description="When it became unknown, RFC 3339.")
+    not_after: str
+    parts: int
+    unknown_parts: int
+    word: str = ""
+    detail: str = ""
+    resent: bool = Field(default=False, description="It was sent a second time already.")
+    resend_at: str = Field(default="", description="When it is sent once more, or empty.")
+    can_resend: bool = Field(default=False, description="A person may have it sent once more.")
+
+
+class UnknownPage(_Strict):
+    """A page of unknown fates, the longest unknown first."""
+
+    items: list[UnknownView]
+    total: int = Field(description="Messages on all pages.")
+    next: str = Field(default="", description="Give it as `after` for the next page; empty ends.")
+
+
+class SettleRequest(_Strict):
+    """A person's decision about messages whose fate is unknown."""
+
+    messages: list[Annotated[str, Field(pattern=r"^[0-9]{1,19}$")]] = Field(
+        min_length=1, max_length=500, description="Ids of the messages."
+    )
+    decision: Literal["delivered", "not_delivered", "send_again"] = Field(
+        description="delivered, not_delivered, or send_again: once more, knowingly."
+    )
+    reason: Text = Field(
+        min_length=2,
+        max_length=200,
+        description="Why, for the record; long numbers are masked.",
+        pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$",
+    )
+    count: int = Field(ge=1, le=500, description="How many messages; it confirms the selection.")
+
+
+class SettledView(_Strict):
+    """What became of one message of a decision."""
+
+    message: str
+    result: str = Field(
+        description="settled, repeated, not_unknown, too_late, resent_before, no_channel or"
+        " no_message."
+    )
+    text: str = ""
+
+
+class SettleView(_Strict):
+    """What became of a decision."""
+
+    settled: int = Field(description="How many messages were changed.")
+    items: list[SettledView]
 
 
 class StatusView(_Strict):

@@ -22,6 +22,7 @@ MAY_WARN = (
     Role.ADMIN,
 )
 MAY_CAMPAIGN = (Role.BRANCH_MANAGER, Role.DUTY_OFFICER, Role.ADMIN)
+MAY_SETTLE = (Role.BRANCH_MANAGER, Role.DUTY_OFFICER, Role.ADMIN)
 
 
 def require(actor: Actor, *roles: Role, drill: bool) -> None:

@@ -28,6 +28,14 @@ from fzalert.store.records import (
     UserRow,
     WarningRow,
 )
+from fzalert.store.settling import (
+    Decision,
+    Settled,
+    Settlement,
+    SettleResult,
+    UnknownQuery,
+    UnknownRow,
+)
 from fzalert.store.sqlite import SqliteStore
 
 __all__ = [
@@ -40,6 +48,7 @@ __all__ = [
     "Committed",
     "CounterRow",
     "Deadline",
+    "Decision",
     "Event",
     "EvidenceEntry",
     "EvidenceRow",
@@ -51,11 +60,16 @@ __all__ = [
     "PartState",
     "Requeue",
     "ResultRow",
+    "SettleResult",
+    "Settled",
+    "Settlement",
     "SqliteStore",
     "StateRow",
     "Store",
     "TickInput",
     "TickOutput",
+    "UnknownQuery",
+    "UnknownRow",
     "UserRow",
     "Vault",
     "WarningRow",

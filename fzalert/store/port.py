@@ -30,6 +30,7 @@ from fzalert.store.records import (
     UserRow,
     WarningRow,
 )
+from fzalert.store.settling import UnknownQuery, UnknownRow
 
 
 class Vault(Protocol):
@@ -161,6 +162,10 @@ class Store(Protocol):
 
     async def audience(self, campaign: int, after: int, limit: int) -> list[AudienceRow]:
         """Recipients after a row, in order."""
+        ...
+
+    async def unknowns(self, query: UnknownQuery) -> tuple[list[UnknownRow], int]:
+        """A page of messages whose fate is unknown, the longest first, and how many in all."""
         ...
 
     async def queued(self, channel: str, lane: Lane) -> int:

@@ -21,6 +21,7 @@ from fzalert.messages import (
     Warning,
 )
 from fzalert.ports import Submission
+from fzalert.store.settling import Settled, Settlement
 
 
 class PartState(enum.IntEnum):
@@ -208,6 +209,7 @@ class ChangeSet:
         audience: Recipients added to a campaign; a target that is there already is left out.
         suppress: Targets that are not to be written to again, each with the reason.
         withdraw: Messages whose queued parts are taken back.
+        settle: Unknown fates that a person settles; the store puts on record what changed.
     """
 
     events: tuple[Event, ...] = ()
@@ -222,6 +224,7 @@ class ChangeSet:
     audience: tuple[tuple[int, Sequence[AudienceRow]], ...] = ()
     suppress: tuple[tuple[Target, str], ...] = ()
     withdraw: tuple[int, ...] = ()
+    settle: tuple[Settlement, ...] = ()
 
 
 class Accepted(NamedTuple):
@@ -254,11 +257,13 @@ class Committed(NamedTuple):
         accepted: One for each acceptance, in order.
         added: How many audience rows were new, in all.
         seq: The feed's newest position.
+        settled: What became of each message of the settlements.
     """
 
     accepted: tuple[Accepted, ...]
     added: int
     seq: int
+    settled: tuple[Settled, ...] = ()
 
 
 class Requeue(NamedTuple):

@@ -19,7 +19,13 @@ from fzalert.service.models import (
     CountersView,
     OutcomeView,
     ScriptView,
+    SettledView,
+    SettleRequest,
+    SettleView,
     StatusView,
+    UnknownPage,
+    UnknownRequest,
+    UnknownView,
     UserView,
     WarningView,
     WarnRequest,
@@ -54,6 +60,8 @@ class FakeService(DaemonApi):
         self.mounted: dict[str, Sequence[Route]] = {}
         self.library = [_script()]
         self.planned: list[CampaignView] = []
+        self.unknowns: list[UnknownView] = []
+        self.settled: list[SettleRequest] = []
         self.web = ""
         self.broken: Exception | None = None
         self._seq = 1
@@ -224,6 +232,34 @@ class FakeService(DaemonApi):
     async def campaigns(self) -> list[CampaignView]:
         self._fail()
         return list(self.planned)
+
+    @override
+    async def unknown(self, request: UnknownRequest) -> UnknownPage:
+        self._fail()
+        found = [
+            view
+            for view in self.unknowns
+            if request.channel in {"", view.channel} and request.campaign in {"", view.campaign}
+        ]
+        page = [view for view in found if int(view.message) > int(request.after or 0)]
+        page = page[: request.limit]
+        more = len(page) == request.limit
+        return UnknownPage(
+            items=page, total=len(found), next=page[-1].message if more and page else ""
+        )
+
+    @override
+    async def settle_unknown(self, request: SettleRequest, by: Actor) -> SettleView:
+        self._fail()
+        self.settled.append(request)
+        known = {view.message for view in self.unknowns}
+        self.unknowns = [view for view in self.unknowns if view.message not in request.messages]
+        items = [
+            SettledView(message=id, result="settled" if id in known else "not_unknown")
+            for id in request.messages
+        ]
+        await self.touch()
+        return SettleView(settled=sum(one.result == "settled" for one in items), items=items)
 
     @override
     def routes(self) -> Mapping[str, Sequence[Route]]:

@@ -89,6 +89,7 @@ LAST_WORDS: Mapping[str, str] = {
     "acknowledged": "有人确认",
     "withdrawn": "已撤回",
     "no_report": "没有状态报告",
+    "settled": "人工认定",
     "suppressed": "按规则未发",
     "requeued": "回到队列",
     "queued": "排队中",

@@ -25,6 +25,7 @@ from fzalert.store.records import (
     NewMessage,
     PartState,
 )
+from fzalert.store.settling import Settled
 from fzalert.store.sqlite.rows import (
     LANE_CODE,
     RANK,
@@ -39,6 +40,7 @@ from fzalert.store.sqlite.rows import (
     seal_target,
     write_feed,
 )
+from fzalert.store.sqlite.settling import settle
 
 BEIJING = timezone(timedelta(hours=8))
 
@@ -54,6 +56,29 @@ def write_changes(
     added = sum(
         _add_audience(connection, vault, campaign, rows) for campaign, rows in changes.audience
     )
+    _write_rows(connection, changes)
+    for target, reason in changes.suppress:
+        suppress(connection, index_of(vault, target), reason, now)
+    feed += _withdraw(connection, changes.withdraw, now, moves)
+    settled: list[Settled] = []
+    for settlement in changes.settle:
+        answers, told, entry = settle(connection, settlement, now, moves)
+        settled += answers
+        feed += told
+        if entry is not None:
+            append_evidence(connection, entry, now)
+    write_feed(connection, feed)
+    count(connection, moves)
+    # The same key asked again adds nothing, so there is nothing to put on record.
+    repeated = bool(accepted) and all(one.existing for one in accepted)
+    for record in () if repeated else changes.evidence:
+        append_evidence(connection, record, now)
+    seq: int = connection.execute("SELECT coalesce(max(seq), 0) FROM feed").fetchone()[0]
+    return Committed(accepted, added, seq, tuple(settled))
+
+
+def _write_rows(connection: sqlite3.Connection, changes: ChangeSet) -> None:
+    """Write what is a plain row of a table."""
     for campaign in changes.campaigns:
         connection.execute("REPLACE INTO campaign VALUES (?, ?, ?, ?, ?, ?, ?, ?)", campaign)
     for deadline in changes.deadlines:
@@ -75,17 +100,6 @@ def write_changes(
             connection.execute("REPLACE INTO state VALUES (?, ?, ?)", state)
     for user in changes.users:
         connection.execute("REPLACE INTO user VALUES (?, ?, ?, ?, ?, ?, ?)", user)
-    for target, reason in changes.suppress:
-        suppress(connection, index_of(vault, target), reason, now)
-    feed += _withdraw(connection, changes.withdraw, now, moves)
-    write_feed(connection, feed)
-    count(connection, moves)
-    # The same key asked again adds nothing, so there is nothing to put on record.
-    repeated = bool(accepted) and all(one.existing for one in accepted)
-    for entry in () if repeated else changes.evidence:
-        append_evidence(connection, entry, now)
-    seq: int = connection.execute("SELECT coalesce(max(seq), 0) FROM feed").fetchone()[0]
-    return Committed(accepted, added, seq)
 
 
 def append_evidence(connection: sqlite3.Connection, entry: EvidenceEntry, now: int) -> None:

@@ -30,6 +30,7 @@ RANK = {
     "sent": 10,
     "unknown": 5,
     "no_report": 20,
+    "settled": 30,
     "expired": 50,
     "undelivered": 50,
     "interrupted": 55,

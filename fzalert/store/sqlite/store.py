@@ -32,11 +32,13 @@ from fzalert.store.records import (
     UserRow,
     WarningRow,
 )
+from fzalert.store.settling import UnknownQuery, UnknownRow
 from fzalert.store.sqlite import reading
 from fzalert.store.sqlite.changes import write_changes
 from fzalert.store.sqlite.claims import open_parts
 from fzalert.store.sqlite.connection import OwnerLock, connect, in_our_words, migrate, no_room
 from fzalert.store.sqlite.rows import channel_id
+from fzalert.store.sqlite.settling import count_unknowns, unknowns
 from fzalert.store.sqlite.ticking import tick
 from fzalert.store.sqlite.writer import Writer
 
@@ -329,6 +331,13 @@ class SqliteStore(Store):
     async def audience(self, campaign: int, after: int, limit: int) -> list[AudienceRow]:
         """Read recipients; see the port."""
         return await self._read(lambda db: reading.audience(db, self.vault, campaign, after, limit))
+
+    @override
+    async def unknowns(self, query: UnknownQuery) -> tuple[list[UnknownRow], int]:
+        """Read a page of unknown fates; see the port."""
+        return await self._read(
+            lambda db: (unknowns(db, self.vault, query), count_unknowns(db, query))
+        )
 
     @override
     async def queued(self, channel: str, lane: Lane) -> int:

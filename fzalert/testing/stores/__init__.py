@@ -20,9 +20,12 @@ from fzalert.testing.stores.base import StoreTests
 from fzalert.testing.stores.fates import FatesContract
 from fzalert.testing.stores.keeping import KeepingContract
 from fzalert.testing.stores.reporting import ReportingContract
+from fzalert.testing.stores.settling import SettlingContract
 
 __all__ = ["StoreContract", "StoreTests"]
 
 
-class StoreContract(AcceptingContract, FatesContract, ReportingContract, KeepingContract):
+class StoreContract(
+    AcceptingContract, FatesContract, ReportingContract, KeepingContract, SettlingContract
+):
     """All of it."""
