@@ -1,6 +1,6 @@
 """`fzalert.toml` as validated, frozen settings, with every fault named by file, line and key."""
 
-from fzalert.config.load import load_settings, parse_settings, read_settings
+from fzalert.config.load import load_settings, parse_settings, read_settings, settings_of
 from fzalert.config.settings import (
     BulkCap,
     ChannelSettings,
@@ -15,6 +15,7 @@ from fzalert.config.settings import (
     UrgentCaps,
     WebSettings,
 )
+from fzalert.config.sources import Sources
 
 __all__ = [
     "BulkCap",
@@ -26,10 +27,12 @@ __all__ = [
     "NumberCaps",
     "QuietHours",
     "Settings",
+    "Sources",
     "StoreSettings",
     "UrgentCaps",
     "WebSettings",
     "load_settings",
     "parse_settings",
     "read_settings",
+    "settings_of",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from fzalert.config.lines import Loc, line_of
+from fzalert.config.lines import Loc
+from fzalert.config.sources import Place
 from fzalert.config.types import model_in
 from fzalert.errors import ConfigError
 
@@ -61,11 +62,16 @@ class Fault:
 
 
 class Faults:
-    """Collects the faults of one file, so that all of them are told at once."""
+    """Collects the faults of one configuration, so that all of them are told at once.
 
-    def __init__(self, path: Path, index: dict[Loc, int]) -> None:
-        self._path = path
-        self._index = index
+    Args:
+        path: Its file, named where a fault stands nowhere.
+        places: Where each key stands.
+    """
+
+    def __init__(self, path: Path, places: Mapping[Loc, Place]) -> None:
+        self._nowhere = Place(0, path.name, 0)
+        self._places = places
         self._faults: list[Fault] = []
 
     def __bool__(self) -> bool:
@@ -90,10 +96,18 @@ class Faults:
             self.add((*under, *loc), f"{text} {chinese}".rstrip())
 
     def lines(self) -> list[str]:
-        """Give one line a fault, in the order of the file."""
-        placed = [(line_of(self._index, fault.loc), fault) for fault in self._faults]
-        placed.sort(key=lambda pair: pair[0] or 0)
-        return [self._format(line, fault) for line, fault in placed]
+        """Give one line a fault, in the order of the files."""
+        placed = [(self._place_of(fault.loc), fault) for fault in self._faults]
+        placed.sort(key=lambda pair: (pair[0].rank, pair[0].line))
+        return [_format(place, fault) for place, fault in placed]
+
+    def _place_of(self, loc: Loc) -> Place:
+        """Find a key; steps that stand on no line of their own are dropped."""
+        while loc:
+            if loc in self._places:
+                return self._places[loc]
+            loc = loc[:-1]
+        return self._nowhere
 
     def raise_if_any(self) -> None:
         """Raise one `ConfigError` that names them all.
@@ -105,10 +119,10 @@ class Faults:
         if lines:
             raise ConfigError("\n".join(lines), hint=_hint(len(lines)))
 
-    def _format(self, line: int | None, fault: Fault) -> str:
-        place = f"{self._path.name}:{line}" if line else self._path.name
-        key = ".".join(str(step) for step in fault.loc)
-        return f"{place}: {key}: {fault.text}" if key else f"{place}: {fault.text}"
+
+def _format(place: Place, fault: Fault) -> str:
+    key = ".".join(str(step) for step in fault.loc)
+    return f"{place}: {key}: {fault.text}" if key else f"{place}: {fault.text}"
 
 
 def _hint(count: int) -> str:

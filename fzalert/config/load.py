@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from fzalert.config.faults import Faults, suggest
-from fzalert.config.lines import index_lines
 from fzalert.config.settings import (
     BASE_DIRECTORY,
     ChannelSettings,
     FileSections,
     Settings,
 )
+from fzalert.config.sources import Source, Sources
 from fzalert.config.types import holds_path, model_in
 from fzalert.errors import ConfigError
 from fzalert.registry import Registry
@@ -26,11 +24,10 @@ from fzalert.registry import Registry
 if TYPE_CHECKING:
     from fzalert.ports import ChannelConfig
 
-__all__ = ["load_settings", "parse_settings", "read_settings"]
+__all__ = ["load_settings", "parse_settings", "read_settings", "settings_of"]
 
 DEFAULT_FILE = "fzalert.toml"
 VARIABLE = "FZALERT_CONFIG"
-_LARGEST = 1_048_576
 
 
 def load_settings(path: Path | None = None, *, registry: Registry | None = None) -> Settings:
@@ -43,48 +40,26 @@ def load_settings(path: Path | None = None, *, registry: Registry | None = None)
 
 
 def read_settings(path: Path, *, registry: Registry | None = None) -> Settings:
-    """Read one file. Raises as `load_settings`."""
+    """Read one file, with `conf.d` beside it and the environment. Raises as `load_settings`."""
     path = Path(os.path.abspath(path))
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        raise ConfigError(
-            f"There is no file {path}.",
-            hint=f"Write one (docs/config.md), or name it with --config or {VARIABLE}.",
-        ) from None
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read: {error.strerror}.", hint="Check its owner and mode."
-        ) from None
-    if len(data) > _LARGEST:
-        raise ConfigError(f"{path.name} is larger than 1 MiB.", hint="Is it the right file?")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{path.name}:{line}: this is not UTF-8 text.", hint="Save the file as UTF-8."
-        ) from None
-    return parse_settings(text, path, registry=registry)
+    return settings_of(Sources.read(path), path, registry=registry)
 
 
 def parse_settings(text: str, path: Path, *, registry: Registry | None = None) -> Settings:
-    """Validate the text of a file that stands, or could stand, at `path`.
+    """Validate the text of a file that stands, or could stand, alone at `path`.
 
     Raises:
         ConfigError: Every fault, one a line: file, line, key, what is wrong.
     """
-    text = text.replace("\r\n", "\n")
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{path.name}:{_syntax_line(error, text)}: {error} TOML 语法错误",
-            hint="Texts stand in quotes, tables in [brackets].",
-        ) from None
-    faults = Faults(path, index_lines(text))
-    document = _absolute_secrets(document, path.parent)
+    file = Source(path.name, text.replace("\r\n", "\n"))
+    return settings_of(Sources((file,), {}), path, registry=registry)
+
+
+def settings_of(sources: Sources, path: Path, *, registry: Registry | None = None) -> Settings:
+    """Validate what was read for the file at `path`. Raises as `parse_settings`."""
+    whole = sources.document()
+    faults = Faults(path, whole.places)
+    document = _absolute_secrets(whole.tables, path.parent)
     tables = document.pop("channel", [])
     sections = _sections(document, path, faults)
     channels = _channels(tables, path, registry or Registry.installed(), faults)
@@ -100,15 +75,8 @@ def parse_settings(text: str, path: Path, *, registry: Registry | None = None) -
         limits=sections.limits,
         log=sections.log,
         channels=tuple(channels),
-        digest=hashlib.sha256(text.encode()).hexdigest(),
+        digest=sources.digest,
     )
-
-
-def _syntax_line(error: tomllib.TOMLDecodeError, text: str) -> int:
-    """Read the line out of "… (at line 2, column 4)"; at the end of the document, the last."""
-    _, found, rest = str(error).rpartition("(at line ")
-    number = rest.partition(",")[0]
-    return int(number) if found and number.isdigit() else text.count("\n") + 1
 
 
 def _sections(document: dict[str, Any], path: Path, faults: Faults) -> FileSections | None:

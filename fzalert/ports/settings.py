@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 SecretValue = SecretStr
 """A resolved secret; `get_secret_value()` at the one place that needs it."""
@@ -27,6 +30,8 @@ def _resolve(value: Any) -> Any:
         raise ValueError(f"the reference {{{kind}=…}} needs a text")
     match kind:
         case "env":
+            if not _VARIABLE.fullmatch(name):  # somebody may have typed the secret itself
+                raise ValueError("an environment variable is named by letters, digits and _")
             found = os.environ.get(name)
             if not found:
                 raise ValueError(f"the environment variable {name} is not set")
@@ -37,19 +42,22 @@ def _resolve(value: Any) -> Any:
             folder = os.environ.get("CREDENTIALS_DIRECTORY")
             if not folder:
                 raise ValueError("CREDENTIALS_DIRECTORY is not set; systemd sets it for services")
-            return SecretStr(_read(Path(folder) / name))
+            if name in {".", ".."} or "/" in name:
+                raise ValueError("a credential is named as in LoadCredential=, without a path")
+            # systemd lets one account in by an access list, which shows as a right of the group.
+            return SecretStr(_read(Path(folder) / name, others=0o007))
         case _:
             raise ValueError(f"unknown kind of secret {kind!r}: use env, file or cred")
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, *, others: int = 0o077) -> str:
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise ValueError(f"cannot read the secret in {path}: {reason}") from None
-    if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:
+    if sys.platform != "win32" and stat.S_IMODE(mode) & others:
         raise ValueError(f"{path} can be read by others: chmod 600 {path}")
     if not text:
         raise ValueError(f"{path} is empty")
