@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from typing_extensions import override
 
@@ -54,6 +54,9 @@ class SqliteStore(Store):
         make_vault: Called at open with the wrapped data keys that the store holds, as
             (id, state, wrapped, created), and a function that keeps a new one; returns the vault.
     """
+
+    writer: ClassVar[type[Writer]] = Writer
+    """What writes; a simulation has one without a thread."""
 
     def __init__(
         self,
@@ -103,7 +106,7 @@ class SqliteStore(Store):
                 raise no_room(self._path, error) from error
             raise
         self._reading = ThreadPoolExecutor(1, "fzalert-read")
-        self._writer = Writer(connection, self._path)
+        self._writer = self.writer(connection, self._path)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
