@@ -26,6 +26,7 @@ from fzalert.service.models import (
     StatusView,
     UnknownPage,
     UnknownRequest,
+    UserChange,
     UserView,
     WarningView,
     WarnRequest,
@@ -275,6 +276,10 @@ class Client(ServiceApi):
     @override
     async def add_user(self, name: str, roles: list[str]) -> str:
         return str(await self._ask("add_user", name=name, roles=roles))
+
+    @override
+    async def change_user(self, wanted: UserChange) -> str:
+        return str(await self._ask("change_user", wanted=wanted.model_dump(mode="json")))
 
     @override
     async def disable_user(self, name: str) -> None:

@@ -11,6 +11,9 @@ FzalertError                 code, hint, retry, retry_after
 │  ├─ UnknownTarget          no channel serves the target                  never retry
 │  └─ DuplicateKey           the key was used with another body            never retry
 ├─ AccessDenied              the actor may not do this                     never retry
+│  ├─ CredentialExpired      the token's time is over                      never retry
+│  ├─ CredentialRevoked      the certificate or its owner was shut out     never retry
+│  └─ CertificateUnknown     the certificate is bound to nobody            never retry
 ├─ ChannelError              names the channel
 │  ├─ ChannelUnavailable     nothing was sent; also ConnectionError        retry
 │  ├─ ChannelThrottled       the carrier's pace; retry_after               retry later
@@ -139,6 +142,24 @@ class AccessDenied(FzalertError):
     """The actor is unknown or may not do this."""
 
     code = "access-denied"
+
+
+class CredentialExpired(AccessDenied):
+    """The token was right, and its time is over."""
+
+    code = "credential-expired"
+
+
+class CredentialRevoked(AccessDenied):
+    """The client certificate was revoked here, or its owner is disabled."""
+
+    code = "credential-revoked"
+
+
+class CertificateUnknown(AccessDenied):
+    """The client certificate is of the right authority, and bound to no machine."""
+
+    code = "certificate-unknown"
 
 
 class ChannelError(FzalertError):

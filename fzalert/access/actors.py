@@ -24,6 +24,8 @@ class Role(enum.StrEnum):
     SCRIPT_EDITOR = "script_editor"
     ADMIN = "admin"
     AUDITOR = "auditor"
+    RELAY = "relay"
+    """Another fzalert, a branch's: may hand over warnings, and do nothing else."""
 
 
 class ActorKind(enum.StrEnum):
@@ -34,7 +36,7 @@ class ActorKind(enum.StrEnum):
     USER = "user"
     """A person with a token."""
     MACHINE = "machine"
-    """The program itself: a deadline, a trigger."""
+    """A program: another machine with a credential, or this one's own deadline or trigger."""
 
 
 SEAL = object()

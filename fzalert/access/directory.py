@@ -2,7 +2,8 @@
 
 A token is `<name>.<43 characters>`, the second half 256 random bits. Only its SHA-256 is kept;
 a random token needs no slow hash. An unknown or disabled name costs the same time and gives the
-same answer as a wrong token.
+same answer as a wrong token. A machine may come with a token or with a client certificate, which is
+known by its fingerprint or by a name that its authority wrote into it.
 """
 
 from __future__ import annotations
@@ -12,19 +13,29 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from fzalert.access.actors import SEAL, Actor, ActorKind, Role
-from fzalert.errors import AccessDenied, InputError
+from fzalert.errors import (
+    AccessDenied,
+    CertificateUnknown,
+    CredentialExpired,
+    CredentialRevoked,
+    InputError,
+)
 from fzalert.messages import ActorId
 
 __all__ = ["LOCAL_ROLES", "Directory", "UserRow"]
 
-LOCAL_ROLES = frozenset(Role) - {Role.APPROVER, Role.BANK_DESK}
+LOCAL_ROLES = frozenset(Role) - {Role.APPROVER, Role.BANK_DESK, Role.RELAY}
 """Roles of whoever owns the process. The second pair of eyes needs a credential of its own."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
+_SUBJECT = re.compile(r"(?:uri|dns):[!-~]{1,200}")
+_REVOKED = "!"
+"""In front of a fingerprint: this certificate is let in no more, whatever else is bound."""
 _NOBODY = hashlib.sha256(secrets.token_bytes(32)).digest()
 
 
@@ -39,6 +50,10 @@ class UserRow(NamedTuple):
         created_ms: Milliseconds since the epoch.
         disabled: May not act any more.
         drill: A person of a demonstration or drill; what it does never counts.
+        machine: A program, not a person.
+        expires_ms: From when on the token is worth nothing, milliseconds; 0 for never.
+        certificates: What a client certificate is known by: `sha256:` and its fingerprint in hex,
+            or a name in it, `uri:…` or `dns:…`; with `!` in front it is revoked.
     """
 
     name: str
@@ -48,6 +63,9 @@ class UserRow(NamedTuple):
     created_ms: int
     disabled: bool = False
     drill: bool = False
+    machine: bool = False
+    expires_ms: int = 0
+    certificates: tuple[str, ...] = ()
 
 
 class Directory:
@@ -65,12 +83,17 @@ class Directory:
         """The table of users as it has to stand, in the order of names."""
         return tuple(self._rows[name] for name in sorted(self._rows))
 
-    def authenticate(self, token: str) -> Actor:
+    def authenticate(self, token: str, now_ms: int = 0) -> Actor:
         """Issue the actor whose token this is.
+
+        Args:
+            token: As it was shown once.
+            now_ms: Milliseconds since the epoch.
 
         Raises:
             AccessDenied: The text is the same for an unknown person, a wrong token and a disabled
                 person.
+            CredentialExpired: It is the right token, and its time is over.
         """
         name, _, _ = token.partition(".")
         row = self._rows.get(name)
@@ -78,6 +101,37 @@ class Directory:
         is_right = hmac.compare_digest(digest, _NOBODY if row is None else row.token_hash)
         if row is None or row.disabled or not is_right:
             raise AccessDenied("The token is not valid.", hint="Ask an admin for a new one.")
+        if row.expires_ms and now_ms >= row.expires_ms:
+            raise CredentialExpired(
+                f"The token of {row.name} has expired.",
+                hint=f"An admin gives a new one: fzalert user renew {row.name}.",
+            )
+        return self._issue(row)
+
+    def by_certificate(self, fingerprint: str, names: Sequence[str] = ()) -> Actor:
+        """Issue the actor that a client certificate is bound to; TLS has verified it before.
+
+        Args:
+            fingerprint: `sha256:` and the hash of the whole certificate in hex.
+            names: The names that its authority wrote into it, as `uri:…` and `dns:…`.
+
+        Raises:
+            CertificateUnknown: It is bound to nobody.
+            CredentialRevoked: It was revoked, or its owner is disabled.
+        """
+        known = self._rows.values()
+        revoked = any(_REVOKED + fingerprint in row.certificates for row in known)
+        offered = {fingerprint, *names}
+        row = next((row for row in known if offered & set(row.certificates)), None)
+        if revoked or (row is not None and row.disabled):
+            raise CredentialRevoked(
+                "The client certificate was revoked.", hint="Ask an admin for a new one."
+            )
+        if row is None:
+            raise CertificateUnknown(
+                "The client certificate is bound to no machine.",
+                hint=f"fzalert user bind MACHINE --san NAME, or with the fingerprint {fingerprint}",
+            )
         return self._issue(row)
 
     def add_user(
@@ -88,8 +142,19 @@ class Directory:
         display: str = "",
         created_ms: int = 0,
         drill: bool = False,
+        machine: bool = False,
+        expires_ms: int = 0,
     ) -> tuple[UserRow, str]:
-        """Add a person.
+        """Add a person or a machine.
+
+        Args:
+            name: Lower-case letters, digits, `_` and `-`.
+            roles: What it may be trusted with.
+            display: How pages write it.
+            created_ms: Now, milliseconds since the epoch.
+            drill: Whether it is of a drill.
+            machine: Whether it is a program.
+            expires_ms: When the token expires, milliseconds; 0 for never.
 
         Returns:
             The row to keep, and the token, which is shown once and never kept.
@@ -105,18 +170,97 @@ class Directory:
         if name in self._rows:
             raise InputError(f"There is a user {name} already.", field="name")
         token = _new_token(name)
-        row = UserRow(name, display or name, _roles(roles), _hash(token), created_ms, False, drill)
+        row = UserRow(
+            name,
+            display or name,
+            _roles(roles),
+            _hash(token),
+            created_ms,
+            False,
+            drill,
+            machine,
+            expires_ms,
+        )
         self._rows[name] = row
         return row, token
 
-    def renew_token(self, name: str) -> tuple[UserRow, str]:
-        """Give a person a new token; the old one is worth nothing from here on.
+    def renew_token(self, name: str, expires_ms: int = 0) -> tuple[UserRow, str]:
+        """Give a person or machine a new token; the old one is worth nothing from here on.
 
         Raises:
             InputError: No such user.
         """
         token = _new_token(name)
-        return self._change(self._row(name)._replace(token_hash=_hash(token))), token
+        row = self._row(name)._replace(token_hash=_hash(token), expires_ms=expires_ms)
+        return self._change(row), token
+
+    def bind(self, name: str, certificate: str) -> UserRow:
+        """Let a client certificate stand for a machine.
+
+        Args:
+            name: The machine.
+            certificate: `sha256:` and a fingerprint, or a name in the certificate, `uri:…` or
+                `dns:…`.
+
+        Raises:
+            InputError: No such machine, a person, or it is bound to another machine already.
+        """
+        row = self._row(name)
+        if not row.machine:
+            raise InputError(
+                f"{name} is a person; a certificate is for a machine.",
+                hint="Add a machine: fzalert user add-machine.",
+                field="name",
+            )
+        if not (_FINGERPRINT.fullmatch(certificate) or _SUBJECT.fullmatch(certificate)):
+            raise InputError(
+                "That names no certificate.",
+                hint="Give sha256: and 64 hex digits, or a name as uri:fz:branch:… or dns:….",
+                field="certificate",
+            )
+        owner = next((r.name for r in self._rows.values() if certificate in r.certificates), name)
+        if owner != name:
+            raise InputError(f"It is bound to {owner} already.", field="certificate")
+        rest = {one for one in row.certificates if one != _REVOKED + certificate}
+        return self._change(row._replace(certificates=tuple(sorted(rest | {certificate}))))
+
+    def unbind(self, name: str, certificate: str) -> UserRow:
+        """Let a certificate in no more; one that is known by a name in it is kept out too.
+
+        Raises:
+            InputError: No such machine, or it names no certificate.
+        """
+        row = self._row(name)
+        if certificate not in row.certificates and not _FINGERPRINT.fullmatch(certificate):
+            raise InputError(
+                "That certificate is not bound to it.",
+                hint="Give sha256: and 64 hex digits of the certificate that is to be kept out.",
+                field="certificate",
+            )
+        rest = {one for one in row.certificates if one != certificate}
+        if _FINGERPRINT.fullmatch(certificate):
+            rest.add(_REVOKED + certificate)
+        return self._change(row._replace(certificates=tuple(sorted(rest))))
+
+    def revoke(self, name: str) -> UserRow:
+        """Make the token and every certificate worth nothing; new ones may be given afterwards.
+
+        Raises:
+            InputError: No such user.
+        """
+        row = self._row(name)
+        kept_out = {
+            one if one.startswith(_REVOKED) else _REVOKED + one
+            for one in row.certificates
+            if one.removeprefix(_REVOKED).startswith("sha256:")
+        }
+        return self._change(
+            row._replace(
+                token_hash=_hash(_new_token(name)),
+                expires_ms=0,
+                certificates=tuple(sorted(kept_out)),
+            )
+        )
 
     def set_roles(self, name: str, roles: Iterable[Role | str]) -> UserRow:
         """Give a person other roles. Raises `InputError` for an unknown user or role."""
@@ -155,11 +299,12 @@ class Directory:
         return Actor(ActorId(id), name, known, ActorKind(kind), seal=SEAL)
 
     def _issue(self, row: UserRow) -> Actor:
+        # A deadline of this program is `machine:…`; what comes in from outside is never that.
         return Actor(
-            ActorId(f"user:{row.name}"),
+            ActorId(f"{'peer' if row.machine else 'user'}:{row.name}"),
             row.display,
             frozenset(Role(role) for role in row.roles),
-            ActorKind.USER,
+            ActorKind.MACHINE if row.machine else ActorKind.USER,
             row.drill,
             seal=SEAL,
         )

@@ -71,10 +71,18 @@ _GROUPS = {
         },
     ),
     "user": (
-        "人员与令牌。 People and their tokens.",
+        "人员、机器与凭证。 People, machines, their tokens and certificates.",
         {
             "list": ("fzalert.cli.user:list_users", "列出人员。 List the people."),
             "add": ("fzalert.cli.user:add", "添加，令牌只显示一次。 Add; shows the token once."),
+            "add-machine": (
+                "fzalert.cli.user:add_machine",
+                "添加机器，如网点。 Add a machine, such as a branch's.",
+            ),
+            "renew": ("fzalert.cli.user:renew", "换发令牌。 Give a new token; the old one ends."),
+            "bind": ("fzalert.cli.user:bind", "绑定客户端证书。 Bind a client certificate."),
+            "unbind": ("fzalert.cli.user:unbind", "吊销一张证书。 Let a certificate in no more."),
+            "revoke": ("fzalert.cli.user:revoke", "吊销全部凭证。 End token and certificates."),
             "disable": ("fzalert.cli.user:disable", "停用。 Close somebody's access."),
         },
     ),

@@ -1,6 +1,9 @@
-"""`fzalert user`: people and their tokens."""
+"""`fzalert user`: people and machines, their tokens and certificates."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
@@ -8,7 +11,10 @@ from fzalert.access import Role
 from fzalert.cli.session import current
 from fzalert.errors import InputError
 
-__all__ = ["add", "disable", "list_users"]
+if TYPE_CHECKING:
+    from fzalert.service.models import UserView
+
+__all__ = ["add", "add_machine", "bind", "disable", "list_users", "renew", "revoke", "unbind"]
 
 
 class NewUser(BaseModel):
@@ -20,45 +26,115 @@ class NewUser(BaseModel):
 
 
 async def list_users() -> None:
-    """List the people who may come in."""
+    """List the people and machines that may come in."""
     session = current()
     async with session.service(delivers=False) as api:
         users = await api.users()
     session.output.rows(users)
     session.output.table(
-        ["姓名", "角色", "状态", "自"],
+        ["姓名", "种类", "角色", "状态", "自", "令牌到期", "证书"],
         [
             [
                 user.name,
+                "机器 machine" if user.machine else "人员 person",
                 ", ".join(user.roles),
                 "■ 停用" if user.disabled else "● 有效",
                 user.created_at,
+                user.expires_at or "–",
+                ", ".join(_short(one) for one in user.certificates) or "–",
             ]
             for user in users
         ],
     )
 
 
-async def add(name: str, *, role: list[str]) -> None:
+async def add(name: str, *, role: list[str], days: float = 0) -> None:
     """Add a person; the token is shown once and kept nowhere.
 
     Args:
         name: Lower-case letters, digits, '_' and '-'.
         role: A role; give the option once for each.
+        days: How long the token is good; 0 for good.
     """
-    unknown = set(role) - set(Role)
-    if unknown:
-        raise InputError(
-            f"There is no role {', '.join(sorted(unknown))}.",
-            hint=f"Roles: {', '.join(Role)}.",
-            field="role",
-        )
+    await _add(name, role, machine=False, days=days, certificates=[])
+
+
+async def add_machine(
+    name: str,
+    *,
+    role: list[str] | None = None,
+    days: float = 0,
+    certificate: list[Path] | None = None,
+    san: list[str] | None = None,
+) -> None:
+    """Add a machine, such as a branch's fzalert; its token is shown once and kept nowhere.
+
+    Args:
+        name: Lower-case letters, digits, '_' and '-'; for a branch its name in [[relay.branch]].
+        role: A role; give the option once for each. Without it: relay.
+        days: How long the token is good; 0 for good.
+        certificate: File of a client certificate that stands for it (PEM).
+        san: A name in its client certificates, such as uri:fz:branch:chengguan.
+    """
+    known = _certificates(certificate or [], san or [])
+    await _add(name, role or [Role.RELAY], machine=True, days=days, certificates=known)
+
+
+async def renew(name: str, *, days: float = 0) -> None:
+    """Give somebody a new token; the old one is worth nothing at once.
+
+    Args:
+        name: Whose.
+        days: How long the new token is good; 0 for good.
+    """
+    from fzalert.service.models import UserChange
+
     session = current()
     async with session.service(delivers=False) as api:
-        token = await api.add_user(name, role)
-    session.output.data(NewUser(name=name, roles=role, token=token))
-    session.output.line(token)
-    session.output.note("令牌只显示这一次，请交给本人保存。 The token is shown this once.")
+        token = await api.change_user(UserChange(action="renew", name=name, days=days))
+        (user,) = [user for user in await api.users() if user.name == name]
+    _show(name, user.roles, token)
+
+
+async def bind(
+    name: str, *, certificate: list[Path] | None = None, san: list[str] | None = None
+) -> None:
+    """Let a client certificate stand for a machine.
+
+    Args:
+        name: The machine.
+        certificate: File of the certificate (PEM).
+        san: A name in its certificates, such as uri:fz:branch:chengguan.
+    """
+    await _change("bind", name, _certificates(certificate or [], san or [], some=True))
+
+
+async def unbind(
+    name: str,
+    *,
+    certificate: list[Path] | None = None,
+    san: list[str] | None = None,
+    fingerprint: list[str] | None = None,
+) -> None:
+    """Let a client certificate in no more, from now on.
+
+    Args:
+        name: The machine.
+        certificate: File of the certificate (PEM); it is kept out even if a name in it is bound.
+        san: A name that was bound.
+        fingerprint: sha256: and 64 hex digits, where the file is gone.
+    """
+    names = [*(san or []), *(fingerprint or [])]
+    await _change("unbind", name, _certificates(certificate or [], names, some=True))
+
+
+async def revoke(name: str) -> None:
+    """Make a token and every certificate of somebody worth nothing; give new ones afterwards.
+
+    Args:
+        name: Whose.
+    """
+    await _change("revoke", name, [])
 
 
 async def disable(name: str) -> None:
@@ -73,3 +149,86 @@ async def disable(name: str) -> None:
         users = await api.users()
     session.output.rows(user for user in users if user.name == name)
     session.output.line(f"{name} 已停用 disabled")
+
+
+async def _add(
+    name: str, roles: list[str], *, machine: bool, days: float, certificates: list[str]
+) -> None:
+    from fzalert.service.models import UserChange
+
+    unknown = set(roles) - set(Role)
+    if unknown:
+        raise InputError(
+            f"There is no role {', '.join(sorted(unknown))}.",
+            hint=f"Roles: {', '.join(Role)}.",
+            field="role",
+        )
+    wanted = UserChange(
+        action="add",
+        name=name,
+        roles=roles,
+        machine=machine,
+        days=_days(days),
+        certificates=certificates,
+    )
+    session = current()
+    async with session.service(delivers=False) as api:
+        token = await api.change_user(wanted)
+    _show(name, roles, token)
+
+
+async def _change(action: str, name: str, certificates: list[str]) -> None:
+    from fzalert.service.models import UserChange
+
+    wanted = UserChange.model_validate(
+        {"action": action, "name": name, "certificates": certificates}
+    )
+    session = current()
+    async with session.service(delivers=False) as api:
+        await api.change_user(wanted)
+        found: list[UserView] = [user for user in await api.users() if user.name == name]
+    session.output.rows(found)
+    for user in found:
+        known = ", ".join(_short(one) for one in user.certificates)
+        session.output.line(f"{name} {action}: {known or '没有证书 no certificate'}")
+
+
+def _show(name: str, roles: list[str], token: str) -> None:
+    output = current().output
+    output.data(NewUser(name=name, roles=roles, token=token))
+    output.line(token)
+    output.note("令牌只显示这一次，请妥善保存。 The token is shown this once.")
+
+
+def _days(days: float) -> float:
+    if days < 0:
+        raise InputError("A number of days is not negative; 0 is for good.", field="days")
+    return days
+
+
+def _certificates(files: list[Path], names: list[str], *, some: bool = False) -> list[str]:
+    """What certificates are known by: their fingerprints, and names as they were given."""
+    found = [*(_fingerprint(file) for file in files), *names]
+    if some and not found:
+        raise InputError("Which certificate? Give --certificate or --san.", field="certificate")
+    return found
+
+
+def _fingerprint(file: Path) -> str:
+    import hashlib
+    import ssl
+
+    try:
+        pem = file.read_text(encoding="ascii")
+        first = pem[pem.index("-----BEGIN CERTIFICATE-----") :].partition("-----END")[0]
+        der = ssl.PEM_cert_to_DER_cert(first + "-----END CERTIFICATE-----\n")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} holds no certificate in PEM.", field="certificate") from error
+    return "sha256:" + hashlib.sha256(der).hexdigest()
+
+
+def _short(certificate: str) -> str:
+    """A certificate for a narrow column; a revoked one says so."""
+    word = "已吊销 revoked " if certificate.startswith("!") else ""
+    plain = certificate.removeprefix("!")
+    return word + (plain[:19] + "…" if plain.startswith("sha256:") else plain)

@@ -19,6 +19,7 @@ from fzalert.service.models import (
     StatusView,
     UnknownPage,
     UnknownRequest,
+    UserChange,
     UserView,
     WarningView,
     WarnRequest,
@@ -79,6 +80,15 @@ class ServiceApi(Protocol):
 
     async def add_user(self, name: str, roles: list[str]) -> str:
         """Add a user; the returned token is shown this once and kept nowhere."""
+        ...
+
+    async def change_user(self, wanted: UserChange) -> str:
+        """Change with what a user or machine may come in; a new token, or an empty text.
+
+        Raises:
+            InputError: No such user, a name that is taken, or something that names no certificate.
+            StoreError: It could not be put on disk.
+        """
         ...
 
     async def disable_user(self, name: str) -> None:
@@ -150,6 +160,15 @@ class DaemonApi(ServiceApi, Protocol):
 
     def routes(self) -> Mapping[str, Sequence[Route]]:
         """Routes that the open channels bring, by the channel's name."""
+        ...
+
+    async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:
+        """Tell which machine a client certificate stands for, once TLS has verified it.
+
+        Raises:
+            CertificateUnknown: None.
+            CredentialRevoked: It was revoked, or its machine is disabled.
+        """
         ...
 
     def set_web(self, url: str) -> None:

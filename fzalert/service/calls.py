@@ -13,6 +13,7 @@ from fzalert.service.models import (
     CampaignRequest,
     SettleRequest,
     UnknownRequest,
+    UserChange,
     WarnRequest,
 )
 from fzalert.service.wrong import where, wrong_call
@@ -47,6 +48,9 @@ class Calls:
             "unapprove": self._unapprove,
             "users": lambda _: service.users(),
             "add_user": lambda a: service.add_user(_text(a, "name"), _texts(a, "roles")),
+            "change_user": lambda a: service.change_user(
+                UserChange.model_validate(a.get("wanted"))
+            ),
             "disable_user": lambda a: service.disable_user(_text(a, "name")),
             "authenticate": self._authenticate,
             "changed": self._changed,

@@ -28,6 +28,7 @@ from fzalert.service.models import (
     StatusView,
     UnknownPage,
     UnknownRequest,
+    UserChange,
     UserView,
     WarningView,
     WarnRequest,
@@ -208,12 +209,20 @@ class Service(DaemonApi):
         return await self._open.people.add(name, roles)
 
     @override
+    async def change_user(self, wanted: UserChange) -> str:
+        return await self._open.people.change(wanted)
+
+    @override
     async def disable_user(self, name: str) -> None:
         await self._open.people.disable(name)
 
     @override
     async def authenticate(self, token: str) -> Actor:
         return await self._open.people.authenticate(token)
+
+    @override
+    async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:
+        return await self._open.people.by_certificate(fingerprint, names)
 
     def local_actor(self) -> Actor:
         """The actor of this process's own operating-system user."""

@@ -24,6 +24,7 @@ __all__ = [
     "UnknownPage",
     "UnknownRequest",
     "UnknownView",
+    "UserChange",
     "UserView",
     "WarnRequest",
     "WarningView",
@@ -153,8 +154,24 @@ class ScriptView(_Strict):
     digest: str
 
 
+class UserChange(_Strict):
+    """A change of who may come in, and with what."""
+
+    action: Literal["add", "renew", "bind", "unbind", "revoke"] = Field(
+        description="add, renew (a new token), bind and unbind (certificates), or revoke (both)."
+    )
+    name: Text = Field(max_length=32, description="Name of the user or machine.")
+    roles: list[Text] = Field(default_factory=list, description="Roles, for add.")
+    machine: bool = Field(default=False, description="Whether it is a program, for add.")
+    days: float = Field(default=0, ge=0, description="How long the token is good; 0 for good.")
+    certificates: list[Text] = Field(
+        default_factory=list,
+        description="Client certificates, by sha256: and fingerprint, or by uri: or dns: and name.",
+    )
+
+
 class UserView(_Strict):
-    """One person that may come in; never its credential."""
+    """One person or machine that may come in; never its credential."""
 
     name: str
     display: str = Field(default="", description="How pages write the person.")
@@ -162,6 +179,12 @@ class UserView(_Strict):
     disabled: bool = False
     drill: bool = Field(default=False, description="A person of a drill; its acts never count.")
     created_at: str = Field(default="", description="RFC 3339, or empty.")
+    machine: bool = Field(default=False, description="A program, not a person.")
+    expires_at: str = Field(default="", description="When the token expires, or empty for never.")
+    certificates: list[str] = Field(
+        default_factory=list,
+        description="What its client certificates are known by; with ! in front: revoked.",
+    )
 
 
 class RefusalView(_Strict):

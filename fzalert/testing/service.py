@@ -26,6 +26,7 @@ from fzalert.service.models import (
     UnknownPage,
     UnknownRequest,
     UnknownView,
+    UserChange,
     UserView,
     WarningView,
     WarnRequest,
@@ -173,6 +174,8 @@ class FakeService(DaemonApi):
                 roles=list(row.roles),
                 disabled=row.disabled,
                 created_at=ACCEPTED,
+                machine=row.machine,
+                certificates=list(row.certificates),
             )
             for row in self.directory.rows
         ]
@@ -181,6 +184,32 @@ class FakeService(DaemonApi):
     async def add_user(self, name: str, roles: list[str]) -> str:
         self.tokens[name] = self.directory.add_user(name, roles)[1]
         return self.tokens[name]
+
+    @override
+    async def change_user(self, wanted: UserChange) -> str:
+        token = ""
+        match wanted.action:
+            case "add":
+                _, token = self.directory.add_user(
+                    wanted.name, wanted.roles, machine=wanted.machine
+                )
+                for certificate in wanted.certificates:
+                    self.directory.bind(wanted.name, certificate)
+            case "renew":
+                _, token = self.directory.renew_token(wanted.name)
+            case "bind" | "unbind":
+                change = getattr(self.directory, wanted.action)
+                for certificate in wanted.certificates:
+                    change(wanted.name, certificate)
+            case "revoke":
+                self.directory.revoke(wanted.name)
+        if token:
+            self.tokens[wanted.name] = token
+        return token
+
+    @override
+    async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:
+        return self.directory.by_certificate(fingerprint, names)
 
     @override
     async def disable_user(self, name: str) -> None:
