@@ -70,6 +70,16 @@ _GROUPS = {
             "cancel": ("fzalert.cli.campaign:cancel", "取消。 Cancel for good."),
         },
     ),
+    "unknown": (
+        "结果未知的消息。 Messages whose fate is unknown.",
+        {
+            "list": ("fzalert.cli.unknown:list_unknown", "列出结果未知的消息。 List them."),
+            "settle": (
+                "fzalert.cli.unknown:settle",
+                "认定结果，或明知可能重复而再发。 Say what became of them.",
+            ),
+        },
+    ),
     "user": (
         "人员、机器与凭证。 People, machines, their tokens and certificates.",
         {

@@ -33,14 +33,14 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
-from fzalert.service.people import MAY_CAMPAIGN, MAY_WARN, People
+from fzalert.service.people import MAY_CAMPAIGN, MAY_SETTLE, MAY_WARN, People
 from fzalert.service.sockets import LocalSocket, socket_path
 from fzalert.service.status import Status
 from fzalert.service.texts import PLACES, Texts
 from fzalert.service.unknowns import Unknowns
 from fzalert.service.warnings import Warnings
 
-__all__ = ["MAY_CAMPAIGN", "MAY_WARN", "PLACES", "Service"]
+__all__ = ["MAY_CAMPAIGN", "MAY_SETTLE", "MAY_WARN", "PLACES", "Service"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from fzalert.access import Role
-from fzalert.service.core import MAY_WARN
-from fzalert.service.models import ScriptView, StatusView, WarningView, WarnRequest
+from fzalert.service.core import MAY_SETTLE, MAY_WARN
+from fzalert.service.models import (
+    ScriptView,
+    SettleRequest,
+    SettleView,
+    StatusView,
+    UnknownPage,
+    UnknownRequest,
+    WarningView,
+    WarnRequest,
+)
 from fzalert.web.endpoints import Answer, Call, Endpoint, NoBody, NoQuery
 from fzalert.web.problems import FieldFault, ProblemError
 from fzalert.web.streams import Stopping
@@ -132,6 +141,27 @@ def endpoints(stopping: Stopping) -> list[Endpoint[BaseModel, BaseModel]]:
         ),
         Endpoint(
             "GET",
+            "/api/v1/unknown",
+            "listUnknown",
+            "Messages whose fate is unknown, the longest unknown first",
+            _unknown,
+            UnknownPage,
+            NoBody,
+            UnknownRequest,
+        ),
+        Endpoint(
+            "POST",
+            "/api/v1/unknown/settle",
+            "settleUnknown",
+            "Say what became of unknown messages, or have them sent once more, knowingly",
+            _settle,
+            SettleView,
+            SettleRequest,
+            NoQuery,
+            roles=frozenset(MAY_SETTLE),
+        ),
+        Endpoint(
+            "GET",
             "/api/v1/status",
             "getStatus",
             "Channels and counters",
@@ -222,6 +252,14 @@ async def _list_warnings(call: Call[NoBody, PageQuery]) -> WarningList:
     items = await call.service.recent(call.query.limit, call.query.after)
     more = len(items) == call.query.limit
     return WarningList(items=items, next=items[-1].id if more else "")
+
+
+async def _unknown(call: Call[NoBody, UnknownRequest]) -> UnknownPage:
+    return await call.service.unknown(call.query)
+
+
+async def _settle(call: Call[SettleRequest, NoQuery]) -> SettleView:
+    return await call.service.settle_unknown(call.body, call.actor)
 
 
 async def _status(call: Call[NoBody, NoQuery]) -> StatusView:

@@ -24,6 +24,7 @@ from fzalert.web.guard import SESSION_LIFE, Guard
 from fzalert.web.headers import NONCE, page_policy
 from fzalert.web.problems import ProblemError
 from fzalert.web.streams import SSE_HEADERS, Stopping, StreamAnswer, server_event
+from fzalert.web.unknown import UnknownPages
 from fzalert.web.watch import Watch
 from fzalert.web.wording import Summary, summarise, warning_row
 
@@ -90,6 +91,7 @@ class Pages:
             Route("/", self._status, methods=["GET"]),
             Route("/events", self._events, methods=["GET"]),
             Route("/warnings/{id}", self._warning, methods=["GET"]),
+            *UnknownPages(self._service, self._guard, self._page, self._reader).routes(),
             Route("/login", self._login, methods=["GET", "POST"]),
             Route("/logout", self._logout, methods=["POST"]),
             Route("/static/{version}/{name}", self._static, methods=["GET"]),
