@@ -130,6 +130,29 @@ class Program:
         found: dict[str, Any] = json.loads(line)
         return found
 
+    async def came_up(self) -> bool:
+        """Wait until it serves or has ended; whether it serves.
+
+        Raises:
+            AssertionError: Neither came in time.
+        """
+        assert self._process.stdout is not None  # noqa: S101  we asked for a pipe
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return bool(await self._process.stdout.readline())
+        except TimeoutError:
+            raise AssertionError(f"not ready in time: {self.errors[-SHOWN:]}") from None
+
+    @property
+    def worked(self) -> float:
+        """Seconds of processor time that it has had so far.
+
+        Source: proc(5), /proc/[pid]/stat, fields 14 and 15.
+        """
+        text = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
+        fields = text.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)

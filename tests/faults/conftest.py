@@ -10,8 +10,9 @@ from random import Random
 import pytest
 
 from fzalert.testing.reckoning import Reckoning, reckon
+from fzalert.testing.steps import HOOK
 from fzalert.testing.textsite import BULK, URGENT, TextSite
-from fzalert_sms.recount import Recount, records, recount_with_texts
+from fzalert_sms.recount import Recount, records, recount, recount_with_texts
 
 
 @pytest.fixture
@@ -37,6 +38,26 @@ def make_site(tmp_path: Path, seed: int) -> Callable[[Sequence[Path]], TextSite]
         return TextSite(folder, records, seed, sources)
 
     return make
+
+
+@pytest.fixture
+def hooked(tmp_path: Path) -> Path:
+    """The folder whose packages a daemon takes first; there it is told to note its steps."""
+    folder = tmp_path / "hooked"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(HOOK, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def quiet() -> Callable[[TextSite], bool]:
+    """Give the function that says whether the gateway has told of every text, and was answered."""
+
+    def is_quiet(site: TextSite) -> bool:
+        found = recount(site.log)
+        return found.reports_acknowledged == found.accepted + found.unanswered
+
+    return is_quiet
 
 
 @pytest.fixture

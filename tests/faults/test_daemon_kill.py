@@ -1,216 +1,114 @@
-"""The daemon is killed ten times in mid-flight: nobody lost, nobody twice, nobody stranded.
+"""The daemon is killed fifty times in mid-flight: nobody lost, nobody twice, nobody stranded.
 
-What was received is recounted from the gateway's raw log, by a reader that shares no code with
-ours. Then the same is done to copies of fzalert with one planted bug each: the recount finds it.
+At least once it dies at every step of a tick; the rest of the kills come at random moments. What
+was received is recounted from the gateway's raw log, by a reader that shares no code with ours.
 """
 
-import asyncio
-import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from random import Random
 
 import pytest
 
-import fzalert
-import fzalert_sms
-from fzalert.service.models import StatusView
-from fzalert.testing.processes import poll
+from fzalert.testing.lives import Death, Lives
 from fzalert.testing.reckoning import Reckoning
-from fzalert.testing.tap import Tap
-from fzalert.testing.teller import Teller
-from fzalert.testing.textsite import URGENT, TextSite
-from fzalert_sms.recount import Recount, recount
+from fzalert.testing.soak import rounds
+from fzalert.testing.steps import LOOP, RECOVERY, STORE, histogram
+from fzalert.testing.textsite import TextSite
+from fzalert_sms.recount import Recount
 
 Reckoner = Callable[[TextSite, Iterable[str], Iterable[str]], Awaitable[tuple[Recount, Reckoning]]]
 Maker = Callable[[Sequence[Path]], TextSite]
+Quiet = Callable[[TextSite], bool]
 
-HALF = TextSite.WINDOW // 2
-MOMENT_WITHIN = 10.0
-JUST_NOW = 0.0015
-
-# Each planted bug: the file, and (what stands there, what stands there instead).
-REQUEUED = (
-    "fzalert/delivery/policy.py",
-    (("UnknownPolicy.RESEND_ONCE if lane is Lane.URGENT else UnknownPolicy.HOLD",
-      "UnknownPolicy.SAME_KEY"),),
-)  # fmt: skip
-NOT_RECORDED = (
-    "fzalert/delivery/wire.py",
-    (("self._slot.recorder.writing(id, part, key)", "pass"),),
-)
-ANSWERED_EARLY = (
-    "fzalert/delivery/slot.py",
-    (("self._gathered.add_inbound(batch)",
-      "self._gathered.add_inbound(batch); batch.acknowledge()"),
-     ("inbound.acknowledge()", "pass")),
-)  # fmt: skip
-Bug = tuple[str, tuple[tuple[str, str], ...]]
+KILLS = 50
+"""Kills of one campaign; a soak runs twenty campaigns."""
+BACK_WITHIN = 1.0
+WRITTEN_BEFORE = 80
+RECOVERING_EVERY = 7
+TRIES = 6
+SETTLES_WITHIN = 180.0
+OFTEN = {
+    "before recorder",
+    "recorder set",
+    "response read",
+    "response recorded",
+    "recorder cleared",
+}
+"""Steps that every part passes; the others come once a batch, a tick, an acceptance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endured:
-    """A run that was killed again and again, and then left alone until it had settled.
-
-    Attributes:
-        kills: Those with half a window unanswered.
-        others: Those that came too late for half a window, or while the daemon still recovered
-            from the one before.
-        status: Our own figures at the end.
-        log: The gateway's.
-        reckoning: The list against the log.
-        teller: Who warned meanwhile.
-    """
-
-    kills: int
-    others: int
-    status: StatusView
-    log: Recount
-    reckoning: Reckoning
-    teller: Teller
-
-
-async def _endure(
-    site: TextSite,
-    chance: Random,
-    reckoned: Reckoner,
-    *,
-    people: int,
-    kills: int,
-    after_ack: bool = False,
-) -> Endured:
-    numbers = [f"138{n:08d}" for n in range(people)]
-    teller = Teller(site, URGENT, (f"139{n:08d}" for n in range(kills * 20)))
-    async with site.gateway() as tap:
-        await site.approve()
-        await site.start_campaign(numbers)
-        done = others = 0
-        for attempt in range(2 * kills):
-            full = await _kill(site, tap, chance, teller, attempt + 1, after_ack=after_ack)
-            done += full
-            others += not full
-            if done == kills:
-                break
-            if attempt % 4 == 3:
-                await _kill_recovering(site)
-                others += 1
-        assert done == kills, "the window was too rarely half full"
-        async with site.daemon() as daemon:
-            await teller.work()
-            status = await site.settled(lambda: _quiet(site))
-            assert (await daemon.stop()).code == 0
-    log, found = await reckoned(site, numbers, teller.ids)
-    return Endured(done, others, status, log, found, teller)
-
-
-def _quiet(site: TextSite) -> bool:
-    """Whether the gateway has told of every text, and was answered."""
-    found = recount(site.log)
-    return found.reports_acknowledged == found.accepted + found.unanswered
-
-
-async def _kill(
-    site: TextSite, tap: Tap, chance: Random, teller: Teller, attempt: int, *, after_ack: bool
-) -> bool:
-    """One life of the daemon; whether half a window was unanswered when it was killed."""
-    loop = asyncio.get_running_loop()
-    begun, after, pause = loop.time(), chance.randrange(50, 220), chance.uniform(0, 0.03)
-    async with site.daemon() as daemon:
-        ready = loop.time() - begun
-        tap.look()
-        before, due = tap.submits, float("inf")
-
-        def is_moment() -> bool:
-            nonlocal due
-            tap.look()
-            now = loop.time()
-            if tap.submits - before >= after:
-                due = min(due, now + pause)
-            acked = not after_ack or now - tap.acknowledged < JUST_NOW
-            return now >= due and acked and tap.unanswered_at(now) >= HALF
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(teller.work())
-            what = f"{after} submissions, {pause:.3f} s more, and half a window unanswered"
-            await poll(is_moment, what, within=MOMENT_WITHIN, every=0.0005)
-            moment = loop.time()
-            await daemon.kill()
-        tap.look()
-    unanswered = tap.unanswered_at(moment)
-    sys.stdout.write(
-        f"kill {attempt}: ready after {ready:.2f} s, {tap.submits - before} submissions,"
-        f" {unanswered} of {site.WINDOW} unanswered, {len(teller.ids)} urgent so far\n"
-    )
-    return unanswered >= HALF
-
-
-async def _kill_recovering(site: TextSite) -> None:
-    """Kill it again in the middle of what it does after a kill."""
-    async with site.program("fzalert.cli", ["run", "--ready-json"]) as daemon:
-        what = "it has written what the flight recorder said"
-        await poll(lambda: "engine.recovered" in daemon.errors, what, every=0.0005)
-        await daemon.kill()
-    sys.stdout.write("killed again while it recovered\n")
-
-
-async def test_ten_kills_lose_nobody_and_reach_nobody_twice(
-    site: TextSite, chance: Random, reckoned: Reckoner
+@pytest.mark.parametrize("run", range(rounds(1, 20)))
+async def test_fifty_kills_lose_nobody_and_reach_nobody_twice(
+    make_site: Maker, hooked: Path, seed: int, reckoned: Reckoner, quiet: Quiet, run: int
 ) -> None:
-    run = await _endure(site, chance, reckoned, people=3000, kills=10)
-    found, totals = run.reckoning, run.status.totals
-    sys.stdout.write(f"calls without an answer: {run.teller.interrupted} {totals!r}\n")
+    chance = Random(f"{seed}/{run}")
+    site = make_site([hooked])
+    async with site.gateway() as tap:
+        lives = Lives(site, tap, chance, people=KILLS * 400, urgent=KILLS * 20)
+        await lives.begin()
+        kills = await _kills(lives, chance)
+        status = await lives.settle(lambda: quiet(site), SETTLES_WITHIN)
+    log, found = await reckoned(site, lives.numbers, lives.teller.ids)
+    totals = status.totals
+    sys.stdout.write(f"{histogram(death.place for death in lives.deaths)}{totals!r}\n")
+
+    # Every kill counts that came in mid-flight, and every step of a tick was one's place.
+    assert len(kills) == KILLS
+    assert all(death.is_midway for death in kills)
+    assert {*LOOP, *STORE} <= {step for death in kills for step in death.place}
+    assert set(RECOVERY) <= {death.place.loop for death in lives.deaths}
+    # No dead owner's lock file or socket kept anybody from starting, and nobody took them away.
+    assert lives.leftovers == len(lives.deaths)
+    slow = [d for d in kills if d.first is not None and d.first > BACK_WITHIN * d.stretch]
+    assert not slow, f"{len(slow)} lives sent late: {slow[0]}"
+
     assert found.lost == 0
     assert found.twice == 0
-    assert run.log.duplicates == 0
+    assert log.duplicates == 0
     assert found.foreign == 0
     assert found.wrong == []
-    assert run.others >= 2
-    assert found.unknown <= site.WINDOW * (run.kills + run.others)
+    assert found.unknown <= site.WINDOW * len(lives.deaths)
     assert found.open == 0
     assert (totals.queued, totals.open) == (0, 0)
-    assert run.teller.doubted == []
-    assert len(run.teller.ids) > run.kills, "urgent warnings were mixed in"
+    assert lives.teller.doubted == []
+    assert len(lives.teller.ids) > KILLS // 2, "urgent warnings were mixed in"
     # Our counters, the store's rows and the far side's log tell the same story.
     assert totals.accepted == found.recipients == totals.delivered + totals.unknown
     assert totals.unknown == found.unknown
-    assert run.log.undecodable == run.log.rejected == run.log.throttled == 0
-    assert totals.delivered <= run.log.distinct
-    assert run.log.distinct == found.received <= found.recipients
+    assert log.undecodable == log.rejected == log.throttled == 0
+    assert totals.delivered <= log.distinct
+    assert log.distinct == found.received <= found.recipients
 
 
-@pytest.mark.parametrize("bug", [REQUEUED, NOT_RECORDED], ids=["requeued", "not-recorded"])
-async def test_a_bug_that_sends_twice_is_counted(
-    tmp_path: Path, make_site: Maker, chance: Random, reckoned: Reckoner, bug: Bug
-) -> None:
-    site = make_site(_planted(tmp_path, bug))
-    run = await _endure(site, chance, reckoned, people=400, kills=1)
-    assert run.reckoning.twice > 0
-    assert run.log.duplicates > 0
+async def _kills(lives: Lives, chance: Random) -> list[Death]:
+    """Kill it at each step and at random moments, in a random order; what came in mid-flight."""
+    named: list[str] = [*LOOP, *STORE]
+    plan = [*named, *[""] * (KILLS - len(named))]
+    chance.shuffle(plan)
+    recovering = cycle([*RECOVERY, ""])
+    kills: list[Death] = []
+    for number, step in enumerate(plan, start=1):
+        kills.append(await _one(lives, chance, step))
+        if number % RECOVERING_EVERY == 0:
+            again = next(recovering)
+            await (lives.die_at(again) if again else lives.die_recovering())
+    return kills
 
 
-async def test_a_bug_that_loses_reports_is_counted(
-    tmp_path: Path, make_site: Maker, chance: Random, reckoned: Reckoner
-) -> None:
-    site = make_site(_planted(tmp_path, ANSWERED_EARLY))
-    run = await _endure(site, chance, reckoned, people=600, kills=2, after_ack=True)
-    # The gateway was answered for every report, and of some we know nothing.
-    assert run.reckoning.twice == 0
-    assert run.reckoning.open > 0
-    assert run.status.totals.sent == run.reckoning.open
-
-
-def _planted(folder: Path, bug: Bug) -> list[Path]:
-    """Copy the packages that the daemon needs, and change one of them."""
-    name, changes = bug
-    for package in (fzalert, fzalert_sms):
-        (origin,) = package.__path__
-        shutil.copytree(origin, folder / package.__name__)
-    file = folder / name
-    text = file.read_text(encoding="utf-8")
-    for right, wrong in changes:
-        assert text.count(right) == 1, f"{name} has changed: {right!r} stands there no more"
-        text = text.replace(right, wrong)
-    file.write_text(text, encoding="utf-8")
-    return [folder]
+async def _one(lives: Lives, chance: Random, step: str) -> Death:
+    """One kill in mid-flight; on a machine that is too busy for that it is tried again."""
+    for _ in range(TRIES):
+        if step:
+            count = chance.randint(1, 40 if step in OFTEN else 3)
+            death = await lives.die_at(step, count=count, after=WRITTEN_BEFORE)
+            assert step in death.place
+            if death.is_midway:
+                return death
+        else:
+            death = await lives.kill()
+            if death.has_half_window:
+                return death
+    raise AssertionError(f"never in mid-flight, {TRIES} times: {step or 'half a window'}")
