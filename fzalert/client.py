@@ -20,6 +20,10 @@ from fzalert.service.api import ServiceApi
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
+    OptOutChange,
+    OptOutPage,
+    OptOutQuery,
+    OptOutRequest,
     ScriptView,
     SettleRequest,
     SettleView,
@@ -323,6 +327,27 @@ class Client(ServiceApi):
             "settle_unknown", request=request.model_dump(mode="json"), token=self._token(by)
         )
         return SettleView.model_validate(answer)
+
+    @override
+    async def opt_outs(self, query: OptOutQuery, by: Actor) -> OptOutPage:
+        answer = await self._ask(
+            "opt_outs", query=query.model_dump(mode="json"), token=self._token(by)
+        )
+        return OptOutPage.model_validate(answer)
+
+    @override
+    async def opt_out(self, request: OptOutRequest, by: Actor) -> OptOutChange:
+        answer = await self._ask(
+            "opt_out", request=request.model_dump(mode="json"), token=self._token(by)
+        )
+        return OptOutChange.model_validate(answer)
+
+    @override
+    async def opt_in(self, request: OptOutRequest, by: Actor) -> OptOutChange:
+        answer = await self._ask(
+            "opt_in", request=request.model_dump(mode="json"), token=self._token(by)
+        )
+        return OptOutChange.model_validate(answer)
 
     @override
     async def changed(self, seq: int, timeout: float) -> int:

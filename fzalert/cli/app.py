@@ -80,6 +80,15 @@ _GROUPS = {
             ),
         },
     ),
+    "optout": (
+        "退订名单。 People who are not to be written to in bulk.",
+        {
+            "list": ("fzalert.cli.optout:list_optouts", "列出退订的人。 List them, masked."),
+            "add": ("fzalert.cli.optout:add", "登记退订。 Note an opt-out."),
+            "import": ("fzalert.cli.optout:import_list", "导入退订名单。 Note those of a file."),
+            "remove": ("fzalert.cli.optout:remove", "恢复。 Take an opt-out back."),
+        },
+    ),
     "user": (
         "人员、机器与凭证。 People, machines, their tokens and certificates.",
         {

@@ -13,6 +13,10 @@ from fzalert.ports import Route
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
+    OptOutChange,
+    OptOutPage,
+    OptOutQuery,
+    OptOutRequest,
     ScriptView,
     SettleRequest,
     SettleView,
@@ -147,6 +151,32 @@ class ServiceApi(Protocol):
             InputError: The confirmed number is not that of the messages.
             AccessDenied: The actor may not.
             StoreError: It could not be put on disk, so nothing was decided.
+        """
+        ...
+
+    async def opt_outs(self, query: OptOutQuery, by: Actor) -> OptOutPage:
+        """Return who is not to be written to in bulk, the newest first, addresses masked.
+
+        Raises:
+            AccessDenied: The actor may not.
+        """
+        ...
+
+    async def opt_out(self, request: OptOutRequest, by: Actor) -> OptOutChange:
+        """Note that people are not to be written to in bulk, on record.
+
+        Raises:
+            InputError: Somebody named is no person.
+            AccessDenied: The actor may not.
+        """
+        ...
+
+    async def opt_in(self, request: OptOutRequest, by: Actor) -> OptOutChange:
+        """Take opt-outs back, on record: the people asked to be written to again.
+
+        Raises:
+            InputError: Somebody named is no person.
+            AccessDenied: The actor may not.
         """
         ...
 

@@ -11,6 +11,8 @@ from fzalert.errors import FzalertError, InputError
 from fzalert.log import get_logger
 from fzalert.service.models import (
     CampaignRequest,
+    OptOutQuery,
+    OptOutRequest,
     SettleRequest,
     UnknownRequest,
     UserChange,
@@ -60,6 +62,9 @@ class Calls:
             "campaigns": lambda _: service.campaigns(),
             "unknown": lambda a: service.unknown(UnknownRequest.model_validate(a.get("request"))),
             "settle_unknown": self._settle,
+            "opt_outs": self._opt_outs,
+            "opt_out": self._opt_out,
+            "opt_in": self._opt_in,
         }
 
     @staticmethod
@@ -115,6 +120,18 @@ class Calls:
     async def _settle(self, args: Request) -> object:
         request = SettleRequest.model_validate(args.get("request"))
         return await self._service.settle_unknown(request, await self._actor(args))
+
+    async def _opt_outs(self, args: Request) -> object:
+        query = OptOutQuery.model_validate(args.get("query"))
+        return await self._service.opt_outs(query, await self._actor(args))
+
+    async def _opt_out(self, args: Request) -> object:
+        request = OptOutRequest.model_validate(args.get("request"))
+        return await self._service.opt_out(request, await self._actor(args))
+
+    async def _opt_in(self, args: Request) -> object:
+        request = OptOutRequest.model_validate(args.get("request"))
+        return await self._service.opt_in(request, await self._actor(args))
 
     async def _approve(self, args: Request) -> object:
         author = await self._service.authenticate(_text(args, "author"))

@@ -22,6 +22,10 @@ from fzalert.service.campaigns import Campaigns
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
+    OptOutChange,
+    OptOutPage,
+    OptOutQuery,
+    OptOutRequest,
     ScriptView,
     SettleRequest,
     SettleView,
@@ -33,6 +37,7 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
+from fzalert.service.optouts import OptOuts
 from fzalert.service.people import MAY_CAMPAIGN, MAY_SETTLE, MAY_WARN, People
 from fzalert.service.sockets import LocalSocket, socket_path
 from fzalert.service.status import Status
@@ -53,6 +58,7 @@ class _Rooms:
     campaigns: Campaigns
     warnings: Warnings
     unknowns: Unknowns
+    optouts: OptOuts
     status: Status
 
 
@@ -116,6 +122,7 @@ class Service(DaemonApi):
             campaigns,
             Warnings(building, settings, texts, clock, campaigns.owns, status.health),
             Unknowns(building, settings, clock),
+            OptOuts(building, settings),
             status,
         )
 
@@ -166,6 +173,20 @@ class Service(DaemonApi):
     @override
     async def settle_unknown(self, request: SettleRequest, by: Actor) -> SettleView:
         return await self._open.unknowns.settle(request, by)
+
+    # -- opt-outs --------------------------------------------------------------------------
+
+    @override
+    async def opt_outs(self, query: OptOutQuery, by: Actor) -> OptOutPage:
+        return await self._open.optouts.page(query, by)
+
+    @override
+    async def opt_out(self, request: OptOutRequest, by: Actor) -> OptOutChange:
+        return await self._open.optouts.add(request, by)
+
+    @override
+    async def opt_in(self, request: OptOutRequest, by: Actor) -> OptOutChange:
+        return await self._open.optouts.remove(request, by)
 
     # -- campaigns -------------------------------------------------------------------------
 

@@ -14,6 +14,11 @@ __all__ = [
     "CampaignView",
     "ChannelView",
     "CountersView",
+    "OptOutChange",
+    "OptOutPage",
+    "OptOutQuery",
+    "OptOutRequest",
+    "OptOutView",
     "OutcomeView",
     "RefusalView",
     "ScriptView",
@@ -310,6 +315,51 @@ class SettleView(_Strict):
 
     settled: int = Field(description="How many messages were changed.")
     items: list[SettledView]
+
+
+class OptOutQuery(_Strict):
+    """Which page of the opt-outs is read."""
+
+    limit: int = Field(default=50, ge=1, le=1000, description="People on a page.")
+    after: str = Field(
+        default="", pattern=r"^[0-9]{0,19}$", description="Where the page before ended."
+    )
+
+
+class OptOutView(_Strict):
+    """One person who is not to be written to in bulk, the address masked."""
+
+    target: str = Field(description="Masked; empty for a row of an older version.")
+    reason: str
+    since: str
+
+
+class OptOutPage(_Strict):
+    """A page of opt-outs, the newest first."""
+
+    items: list[OptOutView]
+    next: str = Field(default="", description="Give it as `after` for the next page; empty ends.")
+
+
+class OptOutRequest(_Strict):
+    """People to be noted as opted out, or to be taken back."""
+
+    to: list[Annotated[Text, Field(max_length=320)]] = Field(
+        min_length=1, max_length=1000, description="As phone:13800138000 or mailbox:a@b.example."
+    )
+    reason: Text = Field(
+        min_length=2,
+        max_length=200,
+        description="Why, for the record; long numbers are masked.",
+        pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$",
+    )
+
+
+class OptOutChange(_Strict):
+    """What a change of the opt-outs did."""
+
+    named: int = Field(description="How many people were named.")
+    changed: int = Field(description="How many of them were not so already.")
 
 
 class StatusView(_Strict):

@@ -25,6 +25,7 @@ from fzalert.store.records import (
     EvidenceRow,
     Lease,
     OpenPart,
+    OptOutRow,
     TickInput,
     TickOutput,
     UserRow,
@@ -148,6 +149,10 @@ class Store(Protocol):
 
     async def suppressed(self, targets: Sequence[Target]) -> dict[Target, str]:
         """Which of the targets may not be written to, and why."""
+        ...
+
+    async def opt_outs(self, before: int, limit: int) -> list[OptOutRow]:
+        """Who opted out, the newest first, from a number downward; 0 begins."""
         ...
 
     async def contacts(

@@ -171,6 +171,22 @@ class UserRow(NamedTuple):
     drill: bool = False
 
 
+class OptOutRow(NamedTuple):
+    """One person who is not to be written to in bulk.
+
+    Attributes:
+        seq: Its number in the list.
+        target: Who; None for a row of a version that kept no address.
+        reason: Why.
+        at: Since when, milliseconds.
+    """
+
+    seq: int
+    target: Target | None
+    reason: str
+    at: int
+
+
 class CampaignRow(NamedTuple):
     """One campaign: its audience, how far the feeder is, and what it carries."""
 
@@ -209,6 +225,7 @@ class ChangeSet:
         audience: Recipients added to a campaign; a target that is there already is left out.
         suppress: Targets that are not to be written to again, each with the reason.
         withdraw: Messages whose queued parts are taken back.
+        restore: Targets whose opt-out is taken back.
         settle: Unknown fates that a person settles; the store puts on record what changed.
     """
 
@@ -224,6 +241,7 @@ class ChangeSet:
     audience: tuple[tuple[int, Sequence[AudienceRow]], ...] = ()
     suppress: tuple[tuple[Target, str], ...] = ()
     withdraw: tuple[int, ...] = ()
+    restore: tuple[Target, ...] = ()
     settle: tuple[Settlement, ...] = ()
 
 
@@ -258,12 +276,16 @@ class Committed(NamedTuple):
         added: How many audience rows were new, in all.
         seq: The feed's newest position.
         settled: What became of each message of the settlements.
+        opted_out: How many targets of `suppress` are new.
+        opted_in: How many targets of `restore` had opted out.
     """
 
     accepted: tuple[Accepted, ...]
     added: int
     seq: int
     settled: tuple[Settled, ...] = ()
+    opted_out: int = 0
+    opted_in: int = 0
 
 
 class Requeue(NamedTuple):

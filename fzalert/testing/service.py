@@ -17,6 +17,11 @@ from fzalert.service.models import (
     CampaignView,
     ChannelView,
     CountersView,
+    OptOutChange,
+    OptOutPage,
+    OptOutQuery,
+    OptOutRequest,
+    OptOutView,
     OutcomeView,
     ScriptView,
     SettledView,
@@ -63,6 +68,7 @@ class FakeService(DaemonApi):
         self.planned: list[CampaignView] = []
         self.unknowns: list[UnknownView] = []
         self.settled: list[SettleRequest] = []
+        self.opted_out: dict[str, str] = {}
         self.web = ""
         self.broken: Exception | None = None
         self._seq = 1
@@ -289,6 +295,29 @@ class FakeService(DaemonApi):
         ]
         await self.touch()
         return SettleView(settled=sum(one.result == "settled" for one in items), items=items)
+
+    @override
+    async def opt_outs(self, query: OptOutQuery, by: Actor) -> OptOutPage:
+        self._fail()
+        return OptOutPage(
+            items=[
+                OptOutView(target=mask_digits(target), reason=reason, since=ACCEPTED)
+                for target, reason in self.opted_out.items()
+            ]
+        )
+
+    @override
+    async def opt_out(self, request: OptOutRequest, by: Actor) -> OptOutChange:
+        self._fail()
+        new = set(request.to) - self.opted_out.keys()
+        self.opted_out |= dict.fromkeys(new, request.reason)
+        return OptOutChange(named=len(request.to), changed=len(new))
+
+    @override
+    async def opt_in(self, request: OptOutRequest, by: Actor) -> OptOutChange:
+        self._fail()
+        gone = [target for target in request.to if self.opted_out.pop(target, None) is not None]
+        return OptOutChange(named=len(request.to), changed=len(gone))
 
     @override
     def routes(self) -> Mapping[str, Sequence[Route]]:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from fzalert.access import Role
-from fzalert.service.core import MAY_SETTLE, MAY_WARN
+from fzalert.service.core import MAY_CAMPAIGN, MAY_SETTLE, MAY_WARN
 from fzalert.service.models import (
+    OptOutChange,
+    OptOutPage,
+    OptOutQuery,
+    OptOutRequest,
     ScriptView,
     SettleRequest,
     SettleView,
@@ -162,6 +166,39 @@ def endpoints(stopping: Stopping) -> list[Endpoint[BaseModel, BaseModel]]:
         ),
         Endpoint(
             "GET",
+            "/api/v1/optouts",
+            "listOptOuts",
+            "Who is not to be written to in bulk, the newest first",
+            _opt_outs,
+            OptOutPage,
+            NoBody,
+            OptOutQuery,
+            roles=frozenset(MAY_WARN),
+        ),
+        Endpoint(
+            "POST",
+            "/api/v1/optouts",
+            "optOut",
+            "Note that people are not to be written to in bulk",
+            _opt_out,
+            OptOutChange,
+            OptOutRequest,
+            NoQuery,
+            roles=frozenset(MAY_WARN),
+        ),
+        Endpoint(
+            "POST",
+            "/api/v1/optouts/remove",
+            "optIn",
+            "Take opt-outs back",
+            _opt_in,
+            OptOutChange,
+            OptOutRequest,
+            NoQuery,
+            roles=frozenset(MAY_CAMPAIGN),
+        ),
+        Endpoint(
+            "GET",
             "/api/v1/status",
             "getStatus",
             "Channels and counters",
@@ -260,6 +297,18 @@ async def _unknown(call: Call[NoBody, UnknownRequest]) -> UnknownPage:
 
 async def _settle(call: Call[SettleRequest, NoQuery]) -> SettleView:
     return await call.service.settle_unknown(call.body, call.actor)
+
+
+async def _opt_outs(call: Call[NoBody, OptOutQuery]) -> OptOutPage:
+    return await call.service.opt_outs(call.query, call.actor)
+
+
+async def _opt_out(call: Call[OptOutRequest, NoQuery]) -> OptOutChange:
+    return await call.service.opt_out(call.body, call.actor)
+
+
+async def _opt_in(call: Call[OptOutRequest, NoQuery]) -> OptOutChange:
+    return await call.service.opt_in(call.body, call.actor)
 
 
 async def _status(call: Call[NoBody, NoQuery]) -> StatusView:

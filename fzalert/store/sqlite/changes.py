@@ -26,6 +26,7 @@ from fzalert.store.records import (
     PartState,
 )
 from fzalert.store.settling import Settled
+from fzalert.store.sqlite.optouts import restore, suppress
 from fzalert.store.sqlite.rows import (
     LANE_CODE,
     RANK,
@@ -57,8 +58,10 @@ def write_changes(
         _add_audience(connection, vault, campaign, rows) for campaign, rows in changes.audience
     )
     _write_rows(connection, changes)
-    for target, reason in changes.suppress:
-        suppress(connection, index_of(vault, target), reason, now)
+    opted_out = sum(
+        suppress(connection, vault, target, reason, now) for target, reason in changes.suppress
+    )
+    opted_in = restore(connection, vault, changes.restore) if changes.restore else 0
     feed += _withdraw(connection, changes.withdraw, now, moves)
     settled: list[Settled] = []
     for settlement in changes.settle:
@@ -74,7 +77,7 @@ def write_changes(
     for record in () if repeated else changes.evidence:
         append_evidence(connection, record, now)
     seq: int = connection.execute("SELECT coalesce(max(seq), 0) FROM feed").fetchone()[0]
-    return Committed(accepted, added, seq, tuple(settled))
+    return Committed(accepted, added, seq, tuple(settled), opted_out, opted_in)
 
 
 def _write_rows(connection: sqlite3.Connection, changes: ChangeSet) -> None:
@@ -125,11 +128,6 @@ def append_evidence(connection: sqlite3.Connection, entry: EvidenceEntry, now: i
         "INSERT INTO evidence VALUES (?, ?, ?, ?, ?)",
         (chain, record.seq, now, record.body, record.hash),
     )
-
-
-def suppress(connection: sqlite3.Connection, index: bytes, reason: str, now: int) -> None:
-    """Note that somebody is not to be written to again; the first reason stays."""
-    connection.execute("INSERT OR IGNORE INTO suppression VALUES (?, ?, ?)", (index, reason, now))
 
 
 def _append_events(connection: sqlite3.Connection, changes: ChangeSet, now: int) -> None:

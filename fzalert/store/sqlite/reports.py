@@ -10,10 +10,12 @@ import hashlib
 from collections.abc import Sequence
 
 from fzalert.messages import Answer, DeliveryReport, Uplink
+from fzalert.store.records import EvidenceEntry
 from fzalert.store.sqlite.books import Books
-from fzalert.store.sqlite.changes import suppress
+from fzalert.store.sqlite.changes import append_evidence
 from fzalert.store.sqlite.fates import Fates, Key
 from fzalert.store.sqlite.lost import Lost
+from fzalert.store.sqlite.optouts import suppress
 from fzalert.store.sqlite.rows import RANK, index_of
 
 ORPHANS_KEPT_MS = 7 * 86_400_000
@@ -116,8 +118,14 @@ def _key_of(fates: Fates, report: DeliveryReport) -> Key | None:
 
 
 def _uplink(books: Books, uplink: Uplink) -> None:
-    if uplink.is_opt_out:
-        suppress(books.db, index_of(books.vault, uplink.source), "opted out", books.now)
+    if uplink.is_opt_out and suppress(books.db, books.vault, uplink.source, "opted out", books.now):
+        entry = EvidenceEntry(
+            "store",
+            "engine",
+            "optout.add",
+            {"channel": books.lease.channel, "people": 1, "reason": "opted out"},
+        )
+        append_evidence(books.db, entry, books.now)
     sealed = books.vault.encrypt(
         "feed.payload", "uplink", f"{uplink.source.address}\n{uplink.text}".encode()
     )

@@ -12,9 +12,9 @@ from fzalert.store.records import (
     ResultRow,
 )
 from fzalert.store.sqlite.books import Books, Part
-from fzalert.store.sqlite.changes import suppress
+from fzalert.store.sqlite.optouts import suppress
 from fzalert.store.sqlite.reports import match_lost, match_orphans
-from fzalert.store.sqlite.rows import RANK, cancel_resend, channel_id
+from fzalert.store.sqlite.rows import RANK, cancel_resend, channel_id, open_target
 
 # Plain numbers: SQLite's driver takes an enumeration for an object that it must adapt first.
 QUEUED, CLAIMED, UNKNOWN = map(int, (PartState.QUEUED, PartState.CLAIMED, PartState.UNKNOWN))
@@ -152,6 +152,7 @@ def write_late(books: Books, late: LateReceipt, row: ResultRow) -> None:
 
 
 def _suppress(books: Books, message: int) -> None:
-    row = books.db.execute("SELECT target_index FROM message WHERE id = ?", (message,)).fetchone()
+    row = books.db.execute("SELECT target FROM message WHERE id = ?", (message,)).fetchone()
     if row is not None:
-        suppress(books.db, row[0], "opted out", books.now)
+        target = open_target(books.vault, message, row[0])
+        suppress(books.db, books.vault, target, "opted out", books.now)

@@ -98,6 +98,18 @@ def open_recipient(vault: Vault, campaign: int, row: int, blob: bytes) -> Target
     return _target(vault.decrypt("audience.target", f"{campaign}/{row}", blob))
 
 
+def seal_opt_out(vault: Vault, index: bytes, target: Target) -> bytes:
+    """Encrypt an address of the list of opt-outs."""
+    return vault.encrypt(
+        "suppression.target", index.hex(), f"{target.kind}:{target.address}".encode()
+    )
+
+
+def open_opt_out(vault: Vault, index: bytes, blob: bytes) -> Target:
+    """Decrypt an address of the list of opt-outs."""
+    return _target(vault.decrypt("suppression.target", index.hex(), blob))
+
+
 def _target(plain: bytes) -> Target:
     kind, _, address = plain.decode().partition(":")
     return Target(_KINDS[kind], address)

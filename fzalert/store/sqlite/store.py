@@ -27,6 +27,7 @@ from fzalert.store.records import (
     EvidenceRow,
     Lease,
     OpenPart,
+    OptOutRow,
     TickInput,
     TickOutput,
     UserRow,
@@ -37,6 +38,7 @@ from fzalert.store.sqlite import reading
 from fzalert.store.sqlite.changes import write_changes
 from fzalert.store.sqlite.claims import open_parts
 from fzalert.store.sqlite.connection import OwnerLock, connect, in_our_words, migrate, no_room
+from fzalert.store.sqlite.optouts import opt_outs
 from fzalert.store.sqlite.rows import channel_id
 from fzalert.store.sqlite.settling import count_unknowns, unknowns
 from fzalert.store.sqlite.ticking import tick
@@ -317,6 +319,11 @@ class SqliteStore(Store):
     async def suppressed(self, targets: Sequence[Target]) -> dict[Target, str]:
         """Find suppressed targets; see the port."""
         return await self._read(lambda db: reading.suppressed(db, self.vault, targets))
+
+    @override
+    async def opt_outs(self, before: int, limit: int) -> list[OptOutRow]:
+        """Read who opted out; see the port."""
+        return await self._read(lambda db: opt_outs(db, self.vault, before, limit))
 
     @override
     async def contacts(

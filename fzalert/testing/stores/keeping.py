@@ -55,6 +55,27 @@ class KeepingContract(StoreTests):
         assert await store.contacts(ask, Lane.URGENT, now - HOUR) == {target: 1}
         assert await store.contacts(ask, Lane.BULK, now - 24 * HOUR) == {}
 
+    async def test_an_opt_out_is_listed_and_taken_back(
+        self, store: Store, lease: Lease, parcels: Parcels
+    ) -> None:
+        for n in range(5):
+            await store.commit(ChangeSet(suppress=((number(n), "asked by phone"),)))
+        answered = Uplink(number(5), "退订", 0, is_opt_out=True)
+        await store.tick(lease, TickInput(reports=[answered, answered]))
+        first = await store.opt_outs(0, 4)
+        rest = await store.opt_outs(first[-1].seq, 4)
+        assert [row.target for row in first + rest] == [number(n) for n in (5, 4, 3, 2, 1, 0)]
+        assert [first[0].reason, rest[0].reason] == ["opted out", "asked by phone"]
+        back = await store.commit(ChangeSet(restore=(number(5), number(5), number(77))))
+        assert back.opted_in == 1
+        again = await store.commit(ChangeSet(suppress=((number(4), "x"), (number(8), "y"))))
+        assert again.opted_out == 1
+        assert list(await store.suppressed([number(4), number(5)])) == [number(4)]
+        await store.commit(parcels.change(targets=[number(5)]))
+        (sent_again,) = await self.claim(store, lease, 5, 5)
+        assert sent_again.submission.target == number(5)
+        await self.assert_evidence_is_whole(store)
+
     async def test_the_first_reason_of_a_suppression_stays(self, store: Store) -> None:
         for reason in ("asked by phone", "again"):
             await store.commit(ChangeSet(suppress=((number(7), reason),)))
