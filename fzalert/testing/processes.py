@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -250,6 +251,24 @@ class Site:
         async with self.program("fzalert.cli", words) as program:
             return await program.ended(within)
 
+    async def stretch(self) -> float:
+        """How many times longer than its work a program takes here just now, beside its neighbours.
+
+        1.0 on a machine that has nothing else to do.
+        """
+        loop = asyncio.get_running_loop()
+        begun, worked = loop.time(), _work_of_ended()
+        ended = await self.fzalert("--version")
+        if ended.code:
+            raise AssertionError(f"it does not even tell its version: {ended}")
+        return max(1.0, (loop.time() - begun) / max(_work_of_ended() - worked, 0.01))
+
     def client(self) -> Client:
         """A client of the daemon's local socket; use `async with`."""
         return connect(read_settings(self.config))
+
+
+def _work_of_ended() -> float:
+    """Seconds of work of every process that was started here and has ended."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime

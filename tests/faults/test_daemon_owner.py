@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import resource
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from random import Random
@@ -28,7 +27,7 @@ async def test_a_second_owner_ends_at_once_and_names_the_first(site: TextSite) -
     loop = asyncio.get_running_loop()
     async with site.gateway(), site.daemon() as daemon:
         for _ in range(3):  # a machine that got busy in between gets a second look and a third
-            stretch = await _stretch(site)
+            stretch = await site.stretch()
             begun = loop.time()
             second = await site.fzalert("run")
             took = loop.time() - begun
@@ -42,20 +41,6 @@ async def test_a_second_owner_ends_at_once_and_names_the_first(site: TextSite) -
         assert daemon.is_running
         async with site.client() as client:
             assert (await client.status()).pid == daemon.pid
-
-
-async def _stretch(site: TextSite) -> float:
-    """How many times longer than its work a program takes here just now, beside its neighbours."""
-    loop = asyncio.get_running_loop()
-    begun, worked = loop.time(), _work_of_ended()
-    assert (await site.fzalert("--version")).code == 0
-    return max(1.0, (loop.time() - begun) / (_work_of_ended() - worked))
-
-
-def _work_of_ended() -> float:
-    """Seconds of work of every process that was started here and has ended."""
-    found = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return found.ru_utime + found.ru_stime
 
 
 async def test_a_stop_amid_a_full_campaign_leaves_nothing_unknown(
