@@ -16,6 +16,7 @@ from datetime import timedelta
 from types import FrameType
 
 import structlog
+from starlette.types import ASGIApp
 
 from fzalert.background import Background
 from fzalert.clock import Clock, SystemClock
@@ -24,7 +25,7 @@ from fzalert.errors import FzalertError
 from fzalert.service.api import DaemonApi
 from fzalert.service.core import Service
 from fzalert.service.models import StatusView
-from fzalert.web import Stopping, Watch, WebServer, build_app
+from fzalert.web import Door, MachineDoor, Stopping, Watch, WebServer, build_app
 
 __all__ = ["Ready", "ServiceOpener", "run"]
 
@@ -41,11 +42,13 @@ class Ready:
 
     Attributes:
         web: Address of the pages.
+        machines: Address of the second listener, for client certificates; empty without one.
         status: How the service was at that moment.
     """
 
     web: str
     status: StatusView
+    machines: str = ""
 
 
 class WebFailed(FzalertError):
@@ -82,22 +85,35 @@ async def run(
             watch = Watch(clock)
             app = build_app(service, settings, stopping=stopping, clock=clock, watch=watch)
             server = WebServer(app, settings.web, stopping)
-            async with server.serving() as url, Background() as tasks:
+            second = _second(app, settings, stopping)
+            async with (
+                server.serving() as url,
+                second.serving() if second else contextlib.nullcontext("") as machines,
+                Background() as tasks,
+            ):
                 service.set_web(url)
                 status = await service.status()
-                _log.info("daemon.ready", web=url, channels=len(status.channels))
+                _log.info("daemon.ready", web=url, machines=machines, channels=len(status.channels))
                 notify(f"READY=1\nSTATUS={url}")
                 _ = tasks.keep("watchdog", lambda: _watchdog(service, clock))
                 _ = tasks.keep("watch", lambda: watch.keep(service))
                 if ready is not None:
-                    ready(Ready(url, status))
-                await _first(stop, server.failed)
+                    ready(Ready(url, status, machines))
+                await _first(stop, server.failed, *([second.failed] if second else []))
                 notify("STOPPING=1")
                 _log.info("daemon.stopping")
             service.set_web("")
-    if server.failed.is_set():
+    if server.failed.is_set() or (second is not None and second.failed.is_set()):
         raise WebFailed("The web server died; the log has the details.")
     _log.info("daemon.stopped")
+
+
+def _second(app: ASGIApp, settings: Settings, stopping: Stopping) -> WebServer | None:
+    """The server for machines with client certificates; None where none is configured."""
+    door = Door.second(settings.web)
+    if door is None:
+        return None
+    return WebServer(MachineDoor(app), settings.web, stopping, door=door)
 
 
 def _open_service(settings: Settings) -> AbstractAsyncContextManager[DaemonApi]:

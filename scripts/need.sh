@@ -17,6 +17,8 @@ fonts-noto-cjk          demo,test  Chinese on the pages; without it every charac
 fonts-noto-color-emoji  demo,test  the marks on the pages
 pulseaudio              demo,test  a sound server with a null sink, so that a speaker can be heard by a program
 pulseaudio-utils        demo,test  pactl, paplay and parec: play, record, ask what is playing
+openssl                 test       a TLS client that is not ours, against the listener for client certificates
+curl                    test       an HTTP client that is not ours, against the same
 espeak-ng               demo,test  reads a warning aloud without any network
 LIST
 }

@@ -13,7 +13,6 @@ from fzalert.cli.output import Output
 from fzalert.cli.session import current
 from fzalert.daemon import Ready
 from fzalert.daemon import run as run_daemon
-from fzalert.service.models import StatusView
 
 __all__ = ["run"]
 
@@ -32,9 +31,11 @@ async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) ->
 
     def ready(found: Ready) -> None:
         if ready_json or output.as_json:
-            Output(as_json=True).data(_ready_line(found.web, found.status))
+            Output(as_json=True).data(_ready_line(found))
         else:
             output.line(f"页面 Pages: {found.web}")
+            if found.machines:
+                output.line(f"机器 Machines (mTLS): {found.machines}")
             output.line("按 Ctrl-C 停止。 Ctrl-C stops.")
 
     await run_daemon(settings, ready=ready)
@@ -49,10 +50,12 @@ def _leave_no_core() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _ready_line(web: str, status: StatusView) -> dict[str, object]:
+def _ready_line(found: Ready) -> dict[str, object]:
+    status = found.status
     return {
         "ready": True,
-        "web": web,
+        "web": found.web,
+        "machines": found.machines,
         "pid": status.pid,
         "version": status.version,
         "store_id": status.store_id,

@@ -114,6 +114,10 @@ def _address(host: str) -> str:
     return host
 
 
+def _address_or_none(host: str | None) -> str | None:
+    return None if host is None else _address(host)
+
+
 class WebSettings(_Section):
     """The pages, the interface for programs, and what screens connect to."""
 
@@ -132,11 +136,30 @@ class WebSettings(_Section):
     connections: int = Field(
         default=2000, ge=16, le=20000, description="Connections at once; beyond it 503."
     )
+    mtls_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port of a second listener, for machines with client certificates; 0 takes any"
+        " free one.",
+    )
+    mtls_host: Annotated[str | None, AfterValidator(_address_or_none)] = Field(
+        default=None, description="Its address; the first listener's unless given."
+    )
+    client_ca: LocalPath | None = Field(
+        default=None, description="Authorities whose client certificates it lets in, in PEM."
+    )
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key go together: give both, or neither")
+        if (self.mtls_port is None) != (self.client_ca is None):
+            raise ValueError("mtls_port and client_ca go together: give both, or neither")
+        if self.mtls_port is not None and self.certificate is None:
+            raise ValueError("mtls_port needs certificate and key")
+        if self.mtls_port and self.mtls_port == self.port:
+            raise ValueError("port and mtls_port are the same")
         return self
 
     @property

@@ -30,6 +30,7 @@ class MountedRequest:
         client: Address of the peer.
         base_url: Scheme, host and mount path as the client sees them, with a slash at the end.
         secure: Whether the client came over TLS.
+        machine: Id of the machine whose client certificate came, on a route with auth kind mTLS.
     """
 
     method: str
@@ -41,6 +42,7 @@ class MountedRequest:
     client: str
     base_url: str
     secure: bool = False
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)

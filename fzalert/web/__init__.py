@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fzalert.web.app import build_app
-    from fzalert.web.server import WebServer
+    from fzalert.web.peers import MachineDoor
+    from fzalert.web.server import Door, WebServer
     from fzalert.web.streams import Stopping
     from fzalert.web.watch import Watch
 
-__all__ = ["Stopping", "Watch", "WebServer", "build_app"]
+__all__ = ["Door", "MachineDoor", "Stopping", "Watch", "WebServer", "build_app"]
 
 _MODULES = {
+    "Door": "fzalert.web.server",
+    "MachineDoor": "fzalert.web.peers",
     "Stopping": "fzalert.web.streams",
     "Watch": "fzalert.web.watch",
     "WebServer": "fzalert.web.server",

@@ -21,8 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fzalert.access import Actor
 from fzalert.clock import Clock
 from fzalert.config import WebSettings
-from fzalert.errors import AccessDenied
-from fzalert.service.api import ServiceApi
+from fzalert.errors import AccessDenied, CredentialExpired
+from fzalert.service.api import DaemonApi
+from fzalert.web.peers import PeerCertificate, peer_in
 from fzalert.web.problems import ProblemError
 
 __all__ = ["Guard", "HostCheck"]
@@ -87,7 +88,7 @@ class Guard:
         clock: For the life of sessions.
     """
 
-    def __init__(self, service: ServiceApi, web: WebSettings, clock: Clock) -> None:
+    def __init__(self, service: DaemonApi, web: WebSettings, clock: Clock) -> None:
         self._service = service
         self._web = web
         self._clock = clock
@@ -96,11 +97,32 @@ class Guard:
         self.cookie = "__Host-fz" if web.is_secure else "fz"
 
     async def bearer(self, request: HTTPConnection) -> Actor:
-        """Return who holds the bearer token of a request.
+        """Return who holds the bearer token or the client certificate of a request.
+
+        Where a certificate came, it decides; a token beside it must be of the same machine.
 
         Raises:
             ProblemError: 401, or 429 after many wrong tokens.
+            CertificateUnknown: The certificate is bound to no machine.
+            CredentialRevoked: It was revoked.
+            CredentialExpired: Its time ended while the connection was open.
         """
+        peer = peer_in(request)
+        if peer is None:
+            return await self._token(request)
+        machine = await self._machine(peer)
+        if "authorization" in request.headers and (await self._token(request)).id != machine.id:
+            raise _unauthorised("令牌与证书不是同一台机器。 Token and certificate differ.")
+        return machine
+
+    async def _machine(self, peer: PeerCertificate) -> Actor:
+        if self._clock.millis() >= peer.not_after * 1000:
+            raise CredentialExpired(
+                "The client certificate has expired.", hint="Renew it and connect again."
+            )
+        return await self._service.by_certificate(peer.fingerprint, peer.names)
+
+    async def _token(self, request: HTTPConnection) -> Actor:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
@@ -108,12 +130,12 @@ class Guard:
         return await self._authenticate(token, _address(request))
 
     async def staff(self, request: HTTPConnection, *, reads_only: bool) -> Actor | None:
-        """Return who is at a staff page; None is a reader on this machine itself.
+        """Return who is at a staff page or has a client certificate; None is a reader here itself.
 
         Raises:
             ProblemError: 401 without a valid login, 403 for a form from a foreign page.
         """
-        if "authorization" in request.headers:
+        if "authorization" in request.headers or peer_in(request) is not None:
             return await self.bearer(request)
         actor = await self.session(request)
         if actor is None and not (reads_only and self.is_open(request)):
@@ -171,6 +193,8 @@ class Guard:
         shaped = 0 < len(token) <= _LONGEST_TOKEN and token.isascii() and token.isprintable()
         try:
             actor = await self._service.authenticate(token if shaped else "-")
+        except CredentialExpired as error:
+            raise _unauthorised(f"令牌已过期。 {error.args[0]}", error.code) from None
         except AccessDenied:
             self._guessers.wrong(address)
             raise _unauthorised("令牌无效或已停用。The token is wrong or was closed.") from None
@@ -197,10 +221,8 @@ def require_same_origin(request: HTTPConnection) -> None:
         raise ProblemError(403, "foreign-page", "请求来自别的网站。Another site's page asked.")
 
 
-def _unauthorised(detail: str) -> ProblemError:
-    return ProblemError(
-        401, "unauthorised", detail, headers={"www-authenticate": 'Bearer realm="fzalert"'}
-    )
+def _unauthorised(detail: str, code: str = "unauthorised") -> ProblemError:
+    return ProblemError(401, code, detail, headers={"www-authenticate": 'Bearer realm="fzalert"'})
 
 
 def _address(request: HTTPConnection) -> str:
@@ -211,6 +233,7 @@ class HostCheck:
     """ASGI middleware: answers only under our own names.
 
     A foreign name that is made to resolve to this machine reads no page through a browser here.
+    Who shows a client certificate is no such browser, and comes by the name in our own.
 
     Args:
         app: What answers.
@@ -227,7 +250,7 @@ class HostCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and self._names:
+        if scope["type"] == "http" and self._names and not peer_in(HTTPConnection(scope)):
             host = HTTPConnection(scope).headers.get("host", "")
             if _host_name(host) not in self._names:
                 problem = ProblemError(421, "wrong-host", "This server does not go by that name.")

@@ -16,6 +16,7 @@ from fzalert.ports import AuthKind, MountedRequest, MountedResponse, Route
 from fzalert.service.api import DaemonApi
 from fzalert.web.bodies import read_body
 from fzalert.web.guard import Guard
+from fzalert.web.peers import peer_in
 from fzalert.web.problems import ProblemError
 from fzalert.web.streams import SSE_HEADERS, Stopping, StreamAnswer
 
@@ -57,7 +58,7 @@ class MountedChannels:
         route, path = _find(routes, method, rest)
         if request.method == "HEAD" and route.stream:
             raise ProblemError(405, "method", "A stream has no HEAD.", headers={"allow": "GET"})
-        await self._authorise(route, request)
+        machine = await self._authorise(route, request)
         body = await read_body(request, route.max_body) if method != "GET" else b""
         answer = await route.handler(
             MountedRequest(
@@ -70,23 +71,28 @@ class MountedChannels:
                 client=request.client.host if request.client else "",
                 base_url=_base_url(request, channel),
                 secure=request.url.scheme == "https",
+                machine=machine,
             )
         )
         return self._response(answer)
 
-    async def _authorise(self, route: Route, request: Request) -> None:
+    async def _authorise(self, route: Route, request: Request) -> str:
+        """Let a request in; returns the id of the machine whose certificate came with it."""
         match route.auth:
             case AuthKind.OPEN | AuthKind.OWN:
-                return
+                pass
             case AuthKind.STAFF:
                 await self._guard.staff(request, reads_only=route.method == "GET")
             case AuthKind.MTLS:
-                raise ProblemError(
-                    501,
-                    "client-certificate",
-                    "此地址要求客户端证书，本版本尚不支持。 This route asks for a client"
-                    " certificate, which this version cannot check yet.",
-                )
+                if peer_in(request) is None:
+                    raise ProblemError(
+                        403,
+                        "client-certificate",
+                        "此地址要求客户端证书。 This route asks for a client certificate; the"
+                        " second listener ([web] mtls_port) takes it.",
+                    )
+                return str((await self._guard.bearer(request)).id)
+        return ""
 
     def _response(self, answer: MountedResponse) -> Response:
         if isinstance(answer.body, bytes):

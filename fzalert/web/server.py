@@ -10,9 +10,12 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import structlog
 import uvicorn
@@ -23,9 +26,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fzalert.background import Background
 from fzalert.config import WebSettings
 from fzalert.errors import ListenError
+from fzalert.web.peers import STATE, handshakes_watched, peer_of
 from fzalert.web.streams import Stopping
 
-__all__ = ["HEAD_WITHIN", "WebServer", "bind"]
+__all__ = ["HEAD_WITHIN", "Door", "WebServer", "bind"]
 
 _log = structlog.get_logger(__name__)
 HEAD_WITHIN = 10.0
@@ -35,36 +39,68 @@ _LARGEST_HEAD = 16_384
 _DRAIN = 3
 
 
-def bind(web: WebSettings) -> socket.socket:
-    """Bind the address of the settings; port 0 takes a free one.
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a server listens.
+
+    Attributes:
+        host: Address.
+        port: Port; 0 takes a free one.
+        setting: Name of the port's setting, for hints.
+        client_ca: Authorities of the client certificates that are asked for; None asks for none.
+    """
+
+    host: str
+    port: int
+    setting: str = "port"
+    client_ca: Path | None = None
+
+    @classmethod
+    def first(cls, web: WebSettings) -> Self:
+        """The door of pages and of programs with tokens."""
+        return cls(web.host, web.port)
+
+    @classmethod
+    def second(cls, web: WebSettings) -> Self | None:
+        """The door of machines with client certificates; None where there is none."""
+        if web.mtls_port is None:
+            return None
+        return cls(web.mtls_host or web.host, web.mtls_port, "mtls_port", web.client_ca)
+
+
+def bind(door: Door) -> socket.socket:
+    """Bind an address; port 0 takes a free one.
 
     Raises:
         ListenError: The address is in use, or may not be bound; the hint says what to do.
     """
-    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in door.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((web.host, web.port))
+        listener.bind((door.host, door.port))
         listener.listen(1024)
         listener.setblocking(False)
     except OSError as error:
         listener.close()
         raise ListenError(
-            f"Cannot listen on {web.host} port {web.port}: {error.strerror}.",
-            hint=_next_step(error.errno, web),
+            f"Cannot listen on {door.host} port {door.port}: {error.strerror}.",
+            hint=_next_step(error.errno, door),
         ) from error
     return listener
 
 
-def _next_step(number: int | None, web: WebSettings) -> str:
+def _next_step(number: int | None, door: Door) -> str:
     match number:
         case errno.EADDRINUSE:
-            return f"Another program has port {web.port}: stop it, or set [web] port (0: any free)."
+            return (
+                f"Another program has port {door.port}: stop it, or set [web] {door.setting}"
+                " (0: any free)."
+            )
         case errno.EACCES | errno.EPERM:
-            return "Ports below 1024 need rights: set [web] port to a higher one."
+            return f"Ports below 1024 need rights: set [web] {door.setting} to a higher one."
         case _:
-            return "Is [web] host an address of this machine?"
+            return "Is it an address of this machine? See [web] in the configuration."
 
 
 class WebServer:
@@ -74,6 +110,8 @@ class WebServer:
         app: What it serves.
         web: Where, and how many connections.
         stopping: Set first when the server stops, so that open streams end by themselves.
+        door: Where it listens; the first listener of the settings unless given. Where it asks
+            for client certificates, the request's scope has the one that came.
         head_within: Seconds for the head of a request.
     """
 
@@ -83,11 +121,14 @@ class WebServer:
         web: WebSettings,
         stopping: Stopping,
         *,
+        door: Door | None = None,
         head_within: float = HEAD_WITHIN,
     ) -> None:
         self.failed = asyncio.Event()
         """Set where the server died of itself; its owner then stops the process."""
         self._web = web
+        self._door = door or Door.first(web)
+        client_ca = self._door.client_ca
         self._stopping = stopping
         protocol = type("Protocol", (_Protocol,), {"head_within": head_within})
         self._server = _Server(
@@ -107,6 +148,8 @@ class WebServer:
                 timeout_graceful_shutdown=_DRAIN,
                 ssl_certfile=web.certificate,
                 ssl_keyfile=None if web.key is None else str(web.key),
+                ssl_ca_certs=None if client_ca is None else str(client_ca),
+                ssl_cert_reqs=ssl.CERT_NONE if client_ca is None else ssl.CERT_REQUIRED,
             )
         )
 
@@ -122,9 +165,11 @@ class WebServer:
         except OSError as error:
             raise ListenError(
                 f"The certificate or its key cannot be used: {error.strerror or error}.",
-                hint="Check [web] certificate and key.",
+                hint="Check [web] certificate, key and client_ca.",
             ) from error
-        listener = bind(self._web)
+        if self._server.config.ssl is not None:
+            handshakes_watched(self._server.config.ssl)
+        listener = bind(self._door)
         url = self._url(listener)
         async with Background(self._crashed) as tasks:
             serving = tasks.once("web", lambda: self._server.serve(sockets=[listener]))
@@ -145,7 +190,7 @@ class WebServer:
     def _url(self, listener: socket.socket) -> str:
         scheme = "https" if self._web.is_secure else "http"
         port = listener.getsockname()[1]
-        host = self._web.host
+        host = self._door.host
         if host in {"0.0.0.0", "::"}:  # noqa: S104  a wildcard is no address to visit
             host = socket.gethostname()
         return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
@@ -180,6 +225,9 @@ class _Protocol(H11Protocol):
         self, transport: asyncio.Transport
     ) -> None:
         super().connection_made(transport)
+        peer = peer_of(transport.get_extra_info("ssl_object"))
+        if peer is not None:
+            self.app_state = {**self.app_state, STATE: peer}
         self._watch()
 
     @override

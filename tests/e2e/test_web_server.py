@@ -14,7 +14,7 @@ from fzalert.ports import AuthKind, MountedRequest, MountedResponse, Route
 from fzalert.service.models import WarnRequest
 from fzalert.testing.service import FakeService
 from fzalert.web import Stopping, WebServer, build_app
-from fzalert.web.server import bind
+from fzalert.web.server import Door, bind
 
 PATIENCE = 5.0
 
@@ -206,10 +206,10 @@ async def test_a_taken_port_says_which_and_what_to_do(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         web = parse_settings(f"[web]\nport = {port}", tmp_path / "fzalert.toml").web
         with pytest.raises(ListenError, match=rf"port {port}.*\[web\] port"):
-            bind(web)
+            bind(Door.first(web))
 
 
 async def test_an_address_of_another_machine_is_refused_in_words(tmp_path: Path) -> None:
     web = parse_settings('[web]\nhost = "192.0.2.1"\nport = 0', tmp_path / "f.toml").web
     with pytest.raises(ListenError, match="address of this machine"):
-        bind(web)
+        bind(Door.first(web))
