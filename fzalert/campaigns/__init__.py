@@ -10,12 +10,17 @@ from fzalert.campaigns.audience import (
 from fzalert.campaigns.feeder import Feeder
 from fzalert.campaigns.model import Campaign, Document, Render, Source, State, Step
 from fzalert.campaigns.numbers import RowCode
+from fzalert.campaigns.reading import ListNotRead, ListReading, Person, ReadingLimits
 
 __all__ = [
     "AudienceSummary",
     "Campaign",
     "Document",
     "Feeder",
+    "ListNotRead",
+    "ListReading",
+    "Person",
+    "ReadingLimits",
     "Recipient",
     "Refusal",
     "Render",

@@ -11,15 +11,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from fzalert.campaigns.columns import KEPT, Columns, is_footer, text_of
 from fzalert.campaigns.numbers import RowCode, read_cell
-from fzalert.campaigns.table import Cell, read_rows
+from fzalert.campaigns.table import Cell, open_list, read_rows
 from fzalert.errors import InputError
 from fzalert.messages import Target
 
 HEADER_ROWS = 10
 LONGEST_TAG = 40
+MOST_SHARING = 20
+"""So many rows of one number are a household's; more are a mistake, or somebody's idea."""
+MOST_REFUSALS = 1000
+MOST_VILLAGES = 200
 _FILLED_DOWN = frozenset({"town", "village"})
 
 
@@ -67,7 +72,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class AudienceSummary:
-    """What an import came to.
+    """What an import came to; it grows with the kinds of fates, not with the list.
 
     Attributes:
         rows: Rows with anything in them, below the header; sums and signatures left out.
@@ -76,7 +81,7 @@ class AudienceSummary:
         refused: Other refusals, of rows that may be people.
         by_code: Refusals and notes by their code.
         villages: Recipients by village.
-        refusals: Every refusal, in order.
+        refusals: The first thousand refusals, in order.
     """
 
     rows: int = 0
@@ -86,16 +91,63 @@ class AudienceSummary:
     by_code: Counter[str] = field(default_factory=Counter)
     villages: Counter[str] = field(default_factory=Counter)
     refusals: list[Refusal] = field(default_factory=list)
+    _last: tuple[str, int] | None = field(default=None, init=False, repr=False)
+
+    def take(self, item: Recipient | Refusal) -> None:
+        """Count what a row came to; what belongs to one row comes together."""
+        if isinstance(item, Refusal):
+            self.by_code[item.code] += 1
+            if len(self.refusals) < MOST_REFUSALS:
+                self.refusals.append(item)
+            if item.code in {RowCode.FOOTER, RowCode.SHARED}:
+                return
+            if item.code is RowCode.DUPLICATE:
+                self.duplicates += 1
+            else:
+                self.refused += 1
+        else:
+            self.recipients += 1
+            self.villages[item.tags.get("village", "")] += 1
+            if item.note:
+                self.by_code[item.note] += 1
+        if self._last != (item.sheet, item.row):
+            self._last = item.sheet, item.row
+            self.rows += 1
+
+    def document(self) -> dict[str, object]:
+        """The summary as a campaign keeps it, in plain values."""
+        return {
+            "rows": self.rows,
+            "recipients": self.recipients,
+            "duplicates": self.duplicates,
+            "refused": self.refused,
+            "by_code": dict(self.by_code),
+            "villages": dict(self.villages.most_common(MOST_VILLAGES)),
+            "refusals": [
+                {
+                    "row": refusal.row,
+                    "column": refusal.column,
+                    "code": str(refusal.code),
+                    "reason": refusal.reason,
+                    "sheet": refusal.sheet,
+                }
+                for refusal in self.refusals
+            ],
+        }
 
 
-def read_audience(path: Path) -> Iterator[Recipient | Refusal]:
+def read_audience(file: BinaryIO, name: str) -> Iterator[Recipient | Refusal]:
     """Read a list of residents, row by row.
+
+    Args:
+        file: At its start, and able to seek; it is left open.
+        name: What people call it.
 
     Raises:
         InputError: The file is no table, or has no column of phone numbers; nothing is imported.
     """
-    reader = _Reader(path.name)
-    for sheet, number, cells in read_rows(path):
+    reader = _Reader(name)
+    for sheet, number, cells in read_rows(file, name):
         yield from reader.take(sheet, number, cells)
     yield from reader.finish()
 
@@ -109,6 +161,7 @@ class _Reader:
         self._seen_rows = 0
         self._filled: dict[str, str] = {}
         self._numbers: dict[str, tuple[str, int]] = {}
+        self._shared: Counter[str] = Counter()
         self._is_list = False
         self._without: list[Refusal] = []
 
@@ -163,7 +216,7 @@ class _Reader:
             for found, note in read_cell(text):
                 if isinstance(found, Target):
                     is_good = True
-                    yield self._once(sheet, number, columns.header(at), found, tags, note)
+                    yield from self._once(sheet, number, columns.header(at), found, tags, note)
                 else:
                     yield Refusal(sheet, number, columns.header(at), *found)
             if is_good:
@@ -181,16 +234,24 @@ class _Reader:
         target: Target,
         tags: Mapping[str, str],
         note: str,
-    ) -> Recipient | Refusal:
+    ) -> Iterator[Recipient | Refusal]:
         earlier = self._numbers.get(target.address)
         if earlier is None:
             self._numbers[target.address] = sheet, number
-            return Recipient(number, target, tags, str(note), sheet)
+            yield Recipient(number, target, tags, str(note), sheet)
+            return
         where = f"第 {earlier[1]} 行"
         if earlier[0] != sheet:
             where = f"表 {earlier[0][:40]} {where}"
         reason = f"{target.masked()} 与{where}重复 / stands in row {earlier[1]} already"
-        return Refusal(sheet, number, column, RowCode.DUPLICATE, reason)
+        yield Refusal(sheet, number, column, RowCode.DUPLICATE, reason)
+        self._shared[target.address] += 1
+        if self._shared[target.address] == MOST_SHARING:
+            reason = (
+                f"{target.masked()} 出现在 {MOST_SHARING} 行以上，请核对"
+                f" / stands in more than {MOST_SHARING} rows: look whose it is"
+            )
+            yield Refusal(sheet, number, column, RowCode.SHARED, reason)
 
     def _tags(self, texts: Sequence[str], columns: Columns) -> dict[str, str]:
         """Village and group; a merged cell's value holds for the rows below it."""
@@ -220,28 +281,16 @@ class _Reader:
 
 
 def summarise(path: Path) -> tuple[list[Recipient], AudienceSummary]:
-    """Read a whole list, with its summary. Raises as `read_audience`."""
+    """Read a whole list in this process, into memory; for lists that one trusts.
+
+    Raises:
+        InputError: As `read_audience` and `open_list`.
+    """
     summary = AudienceSummary()
     recipients: list[Recipient] = []
-    rows: set[tuple[str, int]] = set()
-    for item in read_audience(path):
-        if isinstance(item, Refusal) and item.code is RowCode.FOOTER:
-            summary.by_code[item.code] += 1
-            summary.refusals.append(item)
-            continue
-        rows.add((item.sheet, item.row))
-        if isinstance(item, Recipient):
-            recipients.append(item)
-            summary.villages[item.tags.get("village", "")] += 1
-            if item.note:
-                summary.by_code[item.note] += 1
-        else:
-            summary.by_code[item.code] += 1
-            summary.refusals.append(item)
-            if item.code is RowCode.DUPLICATE:
-                summary.duplicates += 1
-            else:
-                summary.refused += 1
-    summary.recipients = len(recipients)
-    summary.rows = len(rows)
+    with open_list(path) as file:
+        for item in read_audience(file, path.name):
+            summary.take(item)
+            if isinstance(item, Recipient):
+                recipients.append(item)
     return recipients, summary

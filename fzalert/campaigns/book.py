@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from fzalert.campaigns.model import Campaign, State
-from fzalert.store import Acceptance, ChangeSet, EvidenceEntry, Store
+from fzalert.store import Acceptance, AudienceRow, ChangeSet, EvidenceEntry, Store
 
 
 class Book:
@@ -43,15 +44,26 @@ class Book:
         *,
         accepts: tuple[Acceptance, ...] = (),
         evidence: tuple[EvidenceEntry, ...] = (),
-    ) -> None:
-        """Put a campaign's row on disk with what belongs to it; the lock is held."""
+        audience: Sequence[AudienceRow] = (),
+    ) -> int:
+        """Put a campaign's row on disk with what belongs to it; the lock is held.
+
+        Returns:
+            How many of `audience` were not there before.
+        """
         rows = await self.rows()
         self._kept = None  # until the commit has ended it is not known what is on disk
-        await self._store.commit(
-            ChangeSet(campaigns=(campaign.row,), accepts=accepts, evidence=evidence)
+        done = await self._store.commit(
+            ChangeSet(
+                campaigns=(campaign.row,),
+                audience=((campaign.id, tuple(audience)),) if audience else (),
+                accepts=accepts,
+                evidence=evidence,
+            )
         )
         rows[campaign.id] = campaign
         self._kept = rows
+        return done.added
 
     async def move(
         self, campaign: Campaign, state: State, by: str, *, reason: str = ""

@@ -13,6 +13,7 @@ from typing import Any
 from fzalert.campaigns.table import Cell
 
 LARGEST_EXACT = 2**53
+LONGEST_HEADER = 40
 KEPT = ("town", "village", "group", "class", "tags")
 """Columns that become tags of a recipient; a name is not kept at all."""
 
@@ -38,6 +39,12 @@ def _names() -> dict[str, str]:
 @functools.cache
 def _footers() -> tuple[str, ...]:
     return tuple(unicodedata.normalize("NFKC", word) for word in _table()["stop_words"])
+
+
+def load() -> None:
+    """Read the table of headers now, for a process that can open no file later."""
+    _names()
+    _footers()
 
 
 def _plain(text: str) -> str:
@@ -93,8 +100,8 @@ class Columns:
         return bool(self.phones)
 
     def header(self, at: int) -> str:
-        """The header of a column, as it is written."""
-        return self._headers[at]
+        """The header of a column as it is written, cut where it is a whole story."""
+        return self._headers[at][:LONGEST_HEADER]
 
     def is_repeated(self, texts: Sequence[str]) -> bool:
         """Whether a row is the headers once more: a second line of them, or of the next page."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from fzalert.campaigns.audience import Recipient
 from fzalert.campaigns.book import Book
 from fzalert.campaigns.model import ENDED, Campaign, Document, Source, State, Step, after, encode
+from fzalert.campaigns.reading import ListReading, Person
 from fzalert.clock import Clock
 from fzalert.delivery import Caps, ChannelState, Engine, IdMaker, prepare
 from fzalert.delivery.prepare import channel_for
@@ -24,7 +24,6 @@ from fzalert.store import (
     Acceptance,
     AudienceRow,
     CampaignRow,
-    ChangeSet,
     EvidenceEntry,
     Store,
 )
@@ -36,7 +35,6 @@ SECONDS_AHEAD = 1.0
 LEAST_AHEAD = 64
 BATCH = 250
 """Accepted at once: an urgent warning waits for no longer commit than that."""
-AUDIENCE_BATCH = 2000
 PAUSE = 0.05
 IDLE = 5.0
 AFTER_FAULT = 1.0
@@ -85,45 +83,82 @@ class Feeder:
         """Every campaign, the oldest first."""
         return await self._book.all()
 
+    def adopt(self, caps: Caps) -> None:
+        """Keep other limits per person from now on."""
+        self._caps = caps
+
     # -- what people do --------------------------------------------------------------------
 
     async def create(
-        self, name: str, warning: Warning, recipients: Iterable[Recipient], document: Document
+        self, name: str, warning: Warning, document: Document, people: ListReading
     ) -> Campaign:
-        """Store a campaign with its audience; it waits, ready, until it is started."""
+        """Store a campaign with its audience; it waits, ready, until it is started.
+
+        The list is put on disk batch by batch as it is read, and how far it is can be seen.
+
+        Args:
+            name: What people call it.
+            warning: The decision.
+            document: What it carries; what became of its list is added here.
+            people: Open; read to its end.
+
+        Raises:
+            InputError: The list is none, or was not read to its end. Where that showed late, the
+                campaign is there, cancelled, with the reason.
+        """
         id_ = self._ids.one()
         row = CampaignRow(
             id_, name, warning.id, State.IMPORTING, 0, 0, self._clock.millis(), encode(document)
         )
-        begun = Campaign(row, document)
+        campaign = Campaign(row, document)
+        is_begun = False
         self._importing.add(id_)
         try:
-            async with self._book.lock:
-                await self._book.write(begun, accepts=(Acceptance(warning, b"", (), ()),))
-            total = await self._add_all(id_, recipients)
-            ready = Campaign(row._replace(state=State.READY, total=total), document)
+            async for batch in people.batches():
+                async with self._book.lock:
+                    accepts = () if is_begun else (Acceptance(warning, b"", (), ()),)
+                    is_begun = True
+                    campaign = await self._add(campaign, batch, people.rows, accepts)
+            ready = campaign.imported(people.summary)
             async with self._book.lock:
                 await self._book.write(ready, evidence=(_created(ready, warning),))
+        except InputError as error:
+            if is_begun:
+                await self._spoil(campaign, error)
+            raise
         finally:
             self._importing.discard(id_)
             self._steered.set()
         return ready
 
-    async def _add_all(self, id_: int, recipients: Iterable[Recipient]) -> int:
-        total = 0
-        batch: list[AudienceRow] = []
-        for number, recipient in enumerate(recipients, start=1):
-            batch.append(AudienceRow(number, recipient.target, recipient.tags_text()))
-            if len(batch) == AUDIENCE_BATCH:
-                total += await self._add(id_, batch)
-                batch = []
-        return total + await self._add(id_, batch)
+    async def _add(
+        self,
+        campaign: Campaign,
+        batch: Sequence[Person],
+        rows: int,
+        accepts: tuple[Acceptance, ...],
+    ) -> Campaign:
+        """Add people to a campaign; the lock is held."""
+        total = campaign.row.total
+        audience = [
+            AudienceRow(number, one.target, one.tags)
+            for number, one in enumerate(batch, start=total + 1)
+        ]
+        longer = campaign.importing(total + len(batch), rows)
+        added = await self._book.write(longer, accepts=accepts, audience=audience)
+        if added != len(batch):
+            raise InputError(
+                "The list names a number twice after it was looked through.",
+                hint="Import it again.",
+                field="file",
+            )
+        return longer
 
-    async def _add(self, campaign: int, batch: Sequence[AudienceRow]) -> int:
-        if not batch:
-            return 0
-        done = await self._store.commit(ChangeSet(audience=((campaign, tuple(batch)),)))
-        return done.added
+    async def _spoil(self, campaign: Campaign, error: InputError) -> None:
+        reason = f"导入中断 / the import was interrupted: {error}"
+        async with self._book.lock:
+            await self._book.move(campaign, State.CANCELLED, FEEDER, reason=reason)
+        log.warning("campaign.import_failed", campaign=campaign.id, code=error.code)
 
     async def steer(self, id_: int, step: Step, by: str) -> Campaign:
         """Let a campaign start, pause, resume or end.
@@ -218,7 +253,8 @@ class Feeder:
             return _Fed.WAITS
         try:
             await self._source.check(campaign.document)
-            return await self._feed_some(campaign)
+            async with self._engine.routing.shared():
+                return await self._feed_some(campaign)
         except InputError as error:
             # What was approved and planned is not what would be sent: a person decides.
             await self._book.move(campaign, State.PAUSED, FEEDER, reason=str(error))

@@ -10,12 +10,12 @@ Source: APPNOTE.TXT 6.3.10 (ZIP), 4.3.7 for the local header; ECMA-376 Part 1, 1
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from fzalert.errors import InputError
@@ -30,48 +30,53 @@ LOCAL_HEADER = 30
 CHUNK = 65_536
 LONGEST_TAG = 1_000_000
 OLE = bytes.fromhex("D0CF11E0")
+ZIP = b"PK\x03\x04"
 
 _TAG = re.compile(rb"""<(?:[\w.-]+:)?(row|c)((?:\s(?:"[^"]*"|'[^']*'|[^>"'])*)?)>""")
 _PLACE = re.compile(rb"""\sr\s*=\s*["']\s*([A-Za-z]{0,8})(\d{0,20})""")
 
 
-def let_pass(path: Path) -> None:
+def let_pass(file: BinaryIO, name: str) -> None:
     """Look at an archive without keeping anything of it.
+
+    Args:
+        file: At its start, and able to seek.
+        name: What people call it.
 
     Raises:
         InputError: It is no archive, or would need more memory than a list of people can.
     """
-    with path.open("rb") as file:
-        if file.read(len(OLE)) == OLE:
-            raise InputError(
-                f"{path.name} is an old .xls, or it has a password.",
-                hint="Open it and save it as .xlsx without a password.",
-                field="file",
-            )
-        try:
-            with zipfile.ZipFile(file) as archive:
-                members = archive.infolist()
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
-            raise broken(path, "it is no archive") from None
-        # What the directory says is enough to refuse, and never enough to let pass.
-        _weigh(path, members, [member.file_size for member in members])
-        try:
-            sizes = [_look_through(path, file, member) for member in members]
-        except (zlib.error, struct.error, OSError):
-            raise broken(path, "its archive is damaged") from None
-        _weigh(path, members, sizes)
+    if file.read(len(OLE)) == OLE:
+        raise InputError(
+            f"{name} is an old .xls, or it has a password.",
+            hint="Open it and save it as .xlsx without a password.",
+            field="file",
+        )
+    packed = file.seek(0, io.SEEK_END)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
+        raise broken(name, "it is no archive") from None
+    # What the directory says is enough to refuse, and never enough to let pass.
+    _weigh(name, packed, members, [member.file_size for member in members])
+    try:
+        sizes = [_look_through(name, file, member) for member in members]
+    except (zlib.error, struct.error, OSError):
+        raise broken(name, "its archive is damaged") from None
+    _weigh(name, packed, members, sizes)
 
 
-def broken(path: Path, why: str) -> InputError:
+def broken(name: str, why: str) -> InputError:
     """The error for a workbook that cannot be read."""
     return InputError(
-        f"{path.name} is no workbook that can be read: {why}.",
+        f"{name} is no workbook that can be read: {why}.",
         hint="Open it and save it again as .xlsx, or as .csv.",
         field="file",
     )
 
 
-def _weigh(path: Path, members: list[zipfile.ZipInfo], sizes: list[int]) -> None:
+def _weigh(name: str, packed: int, members: list[zipfile.ZipInfo], sizes: list[int]) -> None:
     unpacked = sum(sizes)
     bomb = any(
         real > MOST_RATIO * max(1, member.compress_size)
@@ -79,26 +84,30 @@ def _weigh(path: Path, members: list[zipfile.ZipInfo], sizes: list[int]) -> None
     )
     if unpacked > MOST_UNPACKED or len(members) > MOST_MEMBERS or (bomb and unpacked > SMALL):
         raise InputError(
-            f"{path.name} unpacks to {unpacked // 1_000_000} MB in {len(members)} pieces from"
-            f" {path.stat().st_size // 1000} kB; no list of residents does.",
+            f"{name} unpacks to {unpacked // 1_000_000} MB in {len(members)} pieces from"
+            f" {packed // 1000} kB; no list of residents does.",
             hint="Copy the list into a new workbook.",
             field="file",
         )
 
 
-def _look_through(path: Path, file: BinaryIO, member: zipfile.ZipInfo) -> int:
+def _look_through(name: str, file: BinaryIO, member: zipfile.ZipInfo) -> int:
     """Unpack a member, look at where its cells are, and return its real size."""
     size = 0
     extent = _Extent()
+    if ".." in member.filename.split("/"):
+        raise broken(name, "a piece of it wants to lie elsewhere")
     for chunk in _unpacked(file, member):
+        if not size and chunk.startswith(ZIP):
+            raise broken(name, "another archive lies in it")
         size += len(chunk)
         if size > MOST_UNPACKED:
             break
         if not extent.take(chunk):
-            raise broken(path, "it has a tag without an end")
+            raise broken(name, "it has a tag without an end")
         if extent.cells > MOST_CELLS:
             raise InputError(
-                f"{path.name} has a cell in row {extent.row}, column {extent.column}: the sheet"
+                f"{name} has a cell in row {extent.row}, column {extent.column}: the sheet"
                 " would be too large to read.",
                 hint="Copy the list into a new workbook.",
                 field="file",

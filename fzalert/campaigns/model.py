@@ -104,6 +104,16 @@ class Campaign:
         document = {**self.document, "reason": reason}
         return Campaign(self.row._replace(state=state, document=encode(document)), document)
 
+    def importing(self, total: int, rows: int) -> Campaign:
+        """The same while its list is read: people up to now, and rows up to now."""
+        document = {**self.document, "rows": rows}
+        return Campaign(self.row._replace(total=total, document=encode(document)), document)
+
+    def imported(self, summary: Mapping[str, object]) -> Campaign:
+        """The same, ready, with what its list came to."""
+        document = {**self.document, **summary}
+        return Campaign(self.row._replace(state=State.READY, document=encode(document)), document)
+
     def fed(self, cursor: int) -> Campaign:
         """The same with another cursor."""
         return Campaign(self.row._replace(cursor=cursor), self.document)

@@ -18,6 +18,10 @@ _BETWEEN = re.compile(r"[\s\-()]+")
 _NUMBER = re.compile(r"[\d\s\-+().·\u2010-\u2015\u200b\u2060\ufeff]+", re.ASCII)
 
 
+MOST_IN_A_CELL = 10
+"""More numbers than that are no person's: the cell is refused whole."""
+
+
 class RowCode(enum.StrEnum):
     """Why a row was refused, or what was noted about it; stable, for tables and tests."""
 
@@ -25,8 +29,10 @@ class RowCode(enum.StrEnum):
     BAD_NUMBER = "E02"
     DIGITS_LOST = "E03"
     NO_COLUMN = "E07"
+    TOO_MANY = "E08"
     DUPLICATE = "W01"
     LANDLINE = "W02"
+    SHARED = "W03"
     SPLIT = "W04"
     FOOTER = "W07"
 
@@ -74,6 +80,12 @@ def target_of(text: str) -> Target | tuple[RowCode, str]:
 def read_cell(text: str) -> Iterator[tuple[Target | tuple[RowCode, str], str]]:
     """Every number of a cell with what became of it, and a note where there are several."""
     found = numbers_in(text) or [text]
+    if len(found) > MOST_IN_A_CELL:
+        reason = (
+            f"一格里有 {len(found)} 个号码，请一人一行 / {len(found)} numbers in a cell: one a row"
+        )
+        yield (RowCode.TOO_MANY, reason), ""
+        return
     note = RowCode.SPLIT if len(found) > 1 else ""
     for one in found:
         yield target_of(one), note

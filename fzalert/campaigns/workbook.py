@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 from fzalert.campaigns.gate import broken, let_pass
-from fzalert.campaigns.table import Cell
+from fzalert.campaigns.table import Cell, Row
 from fzalert.errors import ConfigError, InputError
 
 
-def read_workbook(path: Path) -> Iterator[tuple[str, int, list[Cell]]]:
+def read_workbook(file: BinaryIO, name: str) -> Iterator[Row]:
     """Give sheet, row number (from 1) and cells of every row.
+
+    Args:
+        file: Able to seek; it is left open.
+        name: What people call it.
 
     Raises:
         InputError: No workbook, a broken one, or one that unpacks to too much.
         ConfigError: The package that reads workbooks is not installed.
     """
-    let_pass(path)
+    let_pass(file, name)
+    file.seek(0)
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError as error:
@@ -25,20 +30,20 @@ def read_workbook(path: Path) -> Iterator[tuple[str, int, list[Cell]]]:
             "Workbooks cannot be read here.", hint="Install fzalert[audience], or save it as .csv."
         ) from error
     try:
-        with CalamineWorkbook.from_path(str(path)) as workbook:
-            for name in workbook.sheet_names:
-                rows = workbook.get_sheet_by_name(name).iter_rows()
+        with CalamineWorkbook.from_filelike(file) as workbook:
+            for sheet in workbook.sheet_names:
+                rows = workbook.get_sheet_by_name(sheet).iter_rows()
                 for number, cells in enumerate(rows, start=1):
-                    yield name, number, [_cell(value) for value in cells]
+                    yield sheet, number, [_cell(value) for value in cells]
     except (CalamineError, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise broken(path, str(error)[:100]) from None
+        raise broken(name, str(error)[:100]) from None
     except BaseException as error:
         # A panic of the parser is no Exception; a cancellation or a closed generator is not ours.
         if type(error).__name__ != "PanicException":
             raise
-        raise broken(path, "the parser gave up") from None
+        raise broken(name, "the parser gave up") from None
 
 
 def _cell(value: object) -> Cell:

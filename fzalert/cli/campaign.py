@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from fzalert.cli.asking import confirm
 from fzalert.cli.session import current
 from fzalert.cli.values import parse_duration, parse_values
+from fzalert.errors import FzalertError
 from fzalert.service.models import CampaignRequest, CampaignView
 
+if TYPE_CHECKING:
+    from fzalert.access import Actor
+    from fzalert.service.api import ServiceApi
+
 __all__ = ["cancel", "list_campaigns", "pause", "plan", "resume", "start"]
+
+
+_TELL_EVERY = 2.0
+_VILLAGES = 8
+_REFUSALS = 10
 
 
 async def list_campaigns() -> None:
@@ -65,10 +77,11 @@ async def plan(
         expires_in=parse_duration(expires_in),
     )
     async with session.service() as api:
-        view = await api.plan_campaign(request, await session.actor(api, token_file))
+        view = await _imported(api, request, await session.actor(api, token_file))
     _tell(view)
-    for refusal in view.refusals:
-        session.output.line(f"  {refusal.model_dump_json()}")
+    for line in _facts(view, refusals=len(view.refusals)):
+        session.output.line(line)
+    session.output.line(f"还没有发送。核对后 Nothing is sent yet: fzalert campaign start {view.id}")
 
 
 async def start(id: str, *, yes: bool = False, token_file: Path | None = None) -> None:
@@ -127,16 +140,76 @@ async def _steer(
         found = [view for view in await api.campaigns() if view.id == id]
         if found and not yes:
             view = found[0]
-            session.output.note(f"{view.name}: {view.fed}/{view.total}, {view.state}")
+            session.output.note(f"{view.name}: {view.fed:,}/{view.total:,}, {view.state}")
+            if view.state == "ready":
+                for line in _facts(view, refusals=_REFUSALS):
+                    session.output.note(line)
             confirm(session.output, f"{question}？")
         _tell(await api.steer_campaign(id, action, actor))
+
+
+async def _imported(api: ServiceApi, request: CampaignRequest, actor: Actor) -> CampaignView:
+    """Plan a campaign, and tell meanwhile how far its list is read."""
+    if current().output.as_json:
+        return await api.plan_campaign(request, actor)
+    failure: FzalertError | None = None
+    view: CampaignView | None = None
+    # An error that left the group would come out wrapped.
+    async with asyncio.TaskGroup() as group:
+        telling = group.create_task(_tell_progress(api, request.name))
+        try:
+            view = await api.plan_campaign(request, actor)
+        except FzalertError as error:
+            failure = error
+        finally:
+            telling.cancel()
+    if failure is not None:
+        raise failure
+    assert view is not None  # noqa: S101  it came, or an error did
+    return view
+
+
+async def _tell_progress(api: ServiceApi, name: str) -> None:
+    told = 0
+    while True:
+        await asyncio.sleep(_TELL_EVERY)
+        try:
+            views = await api.campaigns()
+        except FzalertError:
+            return  # the planning itself tells what is wrong
+        for view in views:
+            if view.name == name and view.state == "importing" and view.rows != told:
+                told = view.rows
+                current().output.note(
+                    f"导入名单：已读 {view.rows:,} 行，收 {view.total:,} 人 rows read, people taken"
+                )
 
 
 def _tell(view: CampaignView) -> None:
     output = current().output
     output.data(view)
-    output.line(f"{view.id}  {view.name}  {view.state}  {view.fed}/{view.total}")
-    if view.rows:
-        output.line(
-            f"名单 {view.rows} 行，收 {view.total}，重复 {view.duplicates}，拒 {view.refused}"
-        )
+    output.line(f"{view.id}  {view.name}  {view.state}  {view.fed:,}/{view.total:,}")
+
+
+def _facts(view: CampaignView, *, refusals: int) -> Iterator[str]:
+    """What a person looks at before anything goes out."""
+    texts = view.total * view.parts
+    each = f"每人 {view.parts} 条，共 {texts:,} 条"
+    yield f"对象 {view.total:,} 人，{each} recipients, texts each, in all"
+    if not view.rows:
+        return
+    why = "，".join(f"{code} {count:,}" for code, count in sorted(view.by_code.items()))
+    yield (
+        f"名单 {view.rows:,} 行：重复 {view.duplicates:,}，拒收 {view.refused:,}"
+        f"{f'（{why}）' if why else ''} rows, duplicates, refused"
+    )
+    villages = sorted(view.villages.items(), key=lambda item: -item[1])
+    if any(name for name, _ in villages):
+        told = "，".join(f"{name or '未填'} {count:,}" for name, count in villages[:_VILLAGES])
+        more = f"，另有 {len(villages) - _VILLAGES} 个村" if len(villages) > _VILLAGES else ""
+        yield f"各村 by village：{told}{more}"
+    for refusal in view.refusals[:refusals]:
+        where = f"{refusal.sheet} 第 {refusal.row} 行".strip()
+        yield f"  ✗ {where} {refusal.column} {refusal.code}: {refusal.reason}"
+    if 0 < refusals < len(view.refusals):
+        yield "  … 其余见 the others: fzalert campaign list --json"

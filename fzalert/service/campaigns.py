@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
 from typing_extensions import override
 
 from fzalert.access.actors import Actor
-from fzalert.campaigns import (
-    AudienceSummary,
-    Document,
-    Feeder,
-    Render,
-    Source,
-    Step,
-    summarise,
-)
+from fzalert.campaigns import Document, Feeder, ListReading, Render, Source, Step
 from fzalert.clock import Clock
 from fzalert.config import Settings
 from fzalert.delivery.prepare import channel_for
 from fzalert.errors import InputError, ScriptNotApproved
-from fzalert.messages import ActorId, Lane, Target, Warning, WarningId, phone
+from fzalert.messages import ActorId, Lane, SmsText, Target, Warning, WarningId, phone
 from fzalert.scripts import Script
 from fzalert.service.building import Building
 from fzalert.service.models import CampaignRequest, CampaignView
@@ -33,8 +24,6 @@ from fzalert.service.warnings import id_of
 from fzalert.service.windows import quiet_end, window_of
 from fzalert.store import CampaignRow
 
-MOST_REFUSALS = 1000
-MOST_VILLAGES = 200
 _ANYONE = phone("13800138000")  # which channel and which length a text has depends on no number
 
 
@@ -68,7 +57,7 @@ class Campaigns(Source):
         require(by, *MAY_CAMPAIGN, drill=self._drill)
         script = self._texts.find(request.script, request.audience, request.language)
         await self._texts.may_send(script)
-        self._try_text(script, request)
+        parts = self._try_text(script, request)
         now = self._clock.millis()
         start, end = window_of(self._limits, Lane.BULK, request.expires_in, now, personal=True)
         path = Path(request.file)
@@ -76,13 +65,6 @@ class Campaigns(Source):
             raise InputError(
                 "The list is not named by an absolute path.",
                 hint="The process that reads it may run in another folder.",
-                field="file",
-            )
-        recipients, summary = await asyncio.to_thread(summarise, path)
-        if not recipients:
-            raise InputError(
-                f"{path.name} has nobody who can be written to: {_why_nobody(summary)}.",
-                hint="Mend the list and import it again.",
                 field="file",
             )
         warning = Warning(
@@ -98,15 +80,21 @@ class Campaigns(Source):
             by.id,
             self._drill,
         )
-        document = _document(request, script, warning, summary)
-        return campaign_view(await self._feeder.create(request.name, warning, recipients, document))
+        document = {**_document(request, script, warning), "parts": parts}
+        async with ListReading(path) as people:
+            return campaign_view(await self._feeder.create(request.name, warning, document, people))
 
-    def _try_text(self, script: Script, request: CampaignRequest) -> None:
-        """Write the text once, so that what is wrong with it is known now and not at night."""
+    def _try_text(self, script: Script, request: CampaignRequest) -> int:
+        """Write the text once, so that what is wrong with it is known now and not at night.
+
+        Returns:
+            How many short messages each person gets.
+        """
         state = channel_for(_ANYONE, self._engine.channels)
-        self._texts.renderer(script, request.language, request.audience, request.values, Lane.BULK)(
-            _ANYONE, state.capabilities
-        )
+        text = self._texts.renderer(
+            script, request.language, request.audience, request.values, Lane.BULK
+        )(_ANYONE, state.capabilities)
+        return len(text.parts) if isinstance(text, SmsText) else 1
 
     async def steer(self, id: str, action: str, by: Actor) -> CampaignView:
         """Let a campaign start, pause, resume or cancel. Raises as `ServiceApi.steer_campaign`."""
@@ -186,16 +174,7 @@ def _values(document: Document) -> Mapping[str, str | int]:
     return values
 
 
-def _why_nobody(summary: AudienceSummary) -> str:
-    if not summary.refusals:
-        return "it has no rows below its header"
-    first = summary.refusals[0]
-    return f"row {first.row}: {first.reason}"
-
-
-def _document(
-    request: CampaignRequest, script: Script, warning: Warning, summary: AudienceSummary
-) -> Document:
+def _document(request: CampaignRequest, script: Script, warning: Warning) -> Document:
     return {
         "script": script.key,
         "digest": script.digest,
@@ -206,19 +185,4 @@ def _document(
         "not_after": warning.not_after,
         "by": warning.by,
         "drill": warning.drill,
-        "rows": summary.rows,
-        "duplicates": summary.duplicates,
-        "refused": summary.refused,
-        "by_code": dict(summary.by_code),
-        "villages": dict(summary.villages.most_common(MOST_VILLAGES)),
-        "refusals": [
-            {
-                "row": refusal.row,
-                "column": refusal.column,
-                "code": str(refusal.code),
-                "reason": refusal.reason,
-                "sheet": refusal.sheet,
-            }
-            for refusal in summary.refusals[:MOST_REFUSALS]
-        ],
     }

@@ -68,13 +68,15 @@ def key_hash_of(request: WarnRequest) -> bytes:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
 
 
+_OF_THE_LIST = (
+    *("parts", "sha256", "rows", "duplicates", "refused", "by_code", "villages", "refusals"),
+)
+
+
 def campaign_view(campaign: Campaign) -> CampaignView:
     """A stored campaign as callers read it."""
     document, row = campaign.document, campaign.row
-    kept = {
-        name: document.get(name)
-        for name in ("rows", "duplicates", "refused", "by_code", "villages", "refusals")
-    }
+    kept = {name: document[name] for name in _OF_THE_LIST if name in document}
     return CampaignView.model_validate(
         {
             "id": str(row.id),

@@ -278,10 +278,9 @@ def test_ragged_rows_lose_nobody(tmp_path: Path) -> None:
 
 def test_a_long_list_is_read_in_memory_that_stays_small(tmp_path: Path) -> None:
     rows: list[Row] = [HEADER, *(("某", number(n), "东沟村", "1组") for n in range(20_000))]
-    count = sum(
-        isinstance(item, Recipient)
-        for item in read_audience(write_text(tmp_path / "long.csv", rows, "gbk"))
-    )
+    path = write_text(tmp_path / "long.csv", rows, "gbk")
+    with path.open("rb") as file:
+        count = sum(isinstance(item, Recipient) for item in read_audience(file, path.name))
     assert count == 20_000
 
 
@@ -299,7 +298,8 @@ def test_every_row_ends_as_a_recipient_or_a_refusal(
 ) -> None:
     folder = tmp_path_factory.mktemp("audience")
     rows: list[Row] = [["姓名", "手机"], *(("某", cell) for cell in cells)]
-    items = list(read_audience(write_xlsx(folder / "list.xlsx", {"名单": rows})))
+    with write_xlsx(folder / "list.xlsx", {"名单": rows}).open("rb") as file:
+        items = list(read_audience(file, "list.xlsx"))
     told = {item.row for item in items}
     assert told == set(range(2, len(cells) + 2))
     targets = [item.target for item in items if isinstance(item, Recipient)]

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from xlsxwriter import Workbook
 
 from fzalert.campaigns import summarise
-from fzalert.campaigns.table import decode, read_rows
+from fzalert.campaigns.charset import open_text
+from fzalert.campaigns.table import open_list
+from fzalert.campaigns.table import read_rows as rows_of
 from fzalert.errors import InputError
 
 LIST = "姓名,手机号\n甲,13800138000\n乙,13900139000\n"
@@ -28,6 +30,16 @@ def workbook(*rows: list[object]) -> bytes:
 
 
 GOOD = workbook(["姓名", "手机号"], ["甲", "13800138000"], ["乙", 13900139000])
+
+
+def decode(data: bytes, name: str) -> str:
+    """A list as text, in the charset that it has."""
+    return open_text(io.BytesIO(data), name).read()
+
+
+def read_rows(path: Path) -> list[tuple[str, int, list[str | float | None]]]:
+    with open_list(path) as file:
+        return list(rows_of(file, path.name))
 
 
 def written(folder: Path, name: str, data: bytes) -> Path:
@@ -89,14 +101,14 @@ def test_a_quoted_cell_of_two_lines_counts_as_one_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["list.xls", "list.docx", "list.pdf", "list", "list.et"])
 def test_what_is_no_table_is_refused_with_a_hint(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="no table") as refused:
-        list(read_rows(written(tmp_path, name, b"anything")))
+        (read_rows(written(tmp_path, name, b"anything")))
     assert ".xlsx or .csv" in refused.value.hint
 
 
 def test_an_old_or_locked_workbook_is_told_so(tmp_path: Path) -> None:
     old = bytes.fromhex("D0CF11E0A1B11AE1") + bytes(504)
     with pytest.raises(InputError, match=r"old \.xls, or it has a password"):
-        list(read_rows(written(tmp_path, "list.xlsx", old)))
+        (read_rows(written(tmp_path, "list.xlsx", old)))
 
 
 def test_a_document_named_xlsx_is_refused(tmp_path: Path) -> None:
@@ -104,7 +116,7 @@ def test_a_document_named_xlsx_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("word/document.xml", "<w:document/>")
     with pytest.raises(InputError, match="no workbook that can be read"):
-        list(read_rows(written(tmp_path, "list.xlsx", made.getvalue())))
+        (read_rows(written(tmp_path, "list.xlsx", made.getvalue())))
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
@@ -112,7 +124,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     folder.mkdir()
     for path in (tmp_path / "none.csv", folder):
         with pytest.raises(InputError, match="no file") as refused:
-            list(read_rows(path))
+            (read_rows(path))
         assert refused.value.field == "file"
 
 
@@ -144,7 +156,7 @@ def test_a_bomb_is_refused_before_any_parser_runs(
     path = written(tmp_path, "list.xlsx", bomb(50_000_000, honest=honest))
     assert path.stat().st_size < 100_000
     with pytest.raises(InputError, match="unpacks to 50 MB") as refused:
-        list(read_rows(path))
+        (read_rows(path))
     assert "new workbook" in refused.value.hint
 
 
@@ -167,7 +179,7 @@ def test_a_cell_far_out_is_refused_before_any_parser_runs(
             data = good.read(member).replace(b"</sheetData>", cell + b"</sheetData>")
             archive.writestr(member.filename, data)
     with pytest.raises(InputError, match="would be too large to read"):
-        list(read_rows(written(tmp_path, "list.xlsx", made.getvalue())))
+        (read_rows(written(tmp_path, "list.xlsx", made.getvalue())))
 
 
 def test_borders_down_to_the_last_row_are_no_cells(tmp_path: Path) -> None:

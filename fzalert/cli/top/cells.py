@@ -158,14 +158,16 @@ def _detail(row: ChannelRow) -> tuple[Cell, ...]:
 def _campaign(row: CampaignRow) -> Row:
     view = row.view
     done = view.fed * _BAR // view.total if view.total else 0
-    bar = "▮" * done + "▯" * (_BAR - done)
+    bar = f"{'▮' * done}{'▯' * (_BAR - done)} {row.share}"
+    if view.state == "importing":
+        bar = f"已读 {view.rows:,} 行"
     return Row(
         view.id,
         (
             Cell(view.name),
             Cell(f"{row.badge.sign} {row.badge.zh}", row.badge.tone),
             Cell(f"{view.fed:,}/{view.total:,}"),
-            Cell(f"{bar} {row.share}"),
+            Cell(bar),
             Cell(row.done_at or view.reason or "–"),
         ),
     )
