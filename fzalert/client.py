@@ -24,6 +24,7 @@ from fzalert.service.models import (
     OptOutPage,
     OptOutQuery,
     OptOutRequest,
+    ReloadView,
     ScriptView,
     SettleRequest,
     SettleView,
@@ -42,6 +43,7 @@ __all__ = ["AnswerLost", "Client", "connect"]
 CONNECT_WITHIN = 2.0
 ANSWER_WITHIN = 30.0
 IMPORT_WITHIN = 600.0
+RELOAD_WITHIN = 180.0
 
 
 class AnswerLost(NotConnected):
@@ -327,6 +329,13 @@ class Client(ServiceApi):
             "settle_unknown", request=request.model_dump(mode="json"), token=self._token(by)
         )
         return SettleView.model_validate(answer)
+
+    @override
+    async def reload(self, by: Actor, *, allow_down: bool = False) -> ReloadView:
+        answer = await self._ask(
+            "reload", RELOAD_WITHIN, token=self._token(by), allow_down=allow_down
+        )
+        return ReloadView.model_validate(answer)
 
     @override
     async def opt_outs(self, query: OptOutQuery, by: Actor) -> OptOutPage:

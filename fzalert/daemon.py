@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from types import FrameType
 import structlog
 from starlette.types import ASGIApp
 
+from fzalert.access import Directory
 from fzalert.background import Background
 from fzalert.clock import Clock, SystemClock
 from fzalert.config import Settings
@@ -63,14 +65,18 @@ async def run(
     ready: Callable[[Ready], None] | None = None,
     open_service: ServiceOpener | None = None,
     clock: Clock | None = None,
+    adopt: Callable[[Settings], None] | None = None,
 ) -> None:
     """Serve until a signal asks to stop, then drain; a second signal ends the process at once.
+
+    SIGHUP reads the configuration again; what becomes of it is logged and shown by the status.
 
     Args:
         settings: What to run.
         ready: Called once everything serves.
         open_service: Opens the service; the real one where none is given.
         clock: The clock; the machine's where none is given.
+        adopt: Called after each reload with the settings that run then.
 
     Raises:
         StoreInUse: Another process owns the store.
@@ -78,8 +84,8 @@ async def run(
         WebFailed: The web server died.
     """
     clock = clock or SystemClock()
-    stop = asyncio.Event()
-    with _signals(stop):
+    stop, again = asyncio.Event(), asyncio.Event()
+    with _signals(stop, again):
         async with (open_service or _open_service)(settings) as service:
             stopping = Stopping()
             watch = Watch(clock)
@@ -92,11 +98,13 @@ async def run(
                 Background() as tasks,
             ):
                 service.set_web(url)
+                service.on_reload(_reloading, _reloaded(url, adopt))
                 status = await service.status()
                 _log.info("daemon.ready", web=url, machines=machines, channels=len(status.channels))
                 notify(f"READY=1\nSTATUS={url}")
                 _ = tasks.keep("watchdog", lambda: _watchdog(service, clock))
                 _ = tasks.keep("watch", lambda: watch.keep(service))
+                _ = tasks.keep("reload", lambda: _reload_when_asked(service, again))
                 if ready is not None:
                     ready(Ready(url, status, machines))
                 await _first(stop, server.failed, *([second.failed] if second else []))
@@ -128,9 +136,37 @@ async def _first(*events: asyncio.Event) -> None:
             task.cancel()
 
 
+async def _reload_when_asked(service: DaemonApi, again: asyncio.Event) -> None:
+    """Reload at each SIGHUP; whoever may send one may do what the account may do."""
+    while True:
+        await again.wait()
+        again.clear()
+        try:
+            await service.reload(Directory().local_actor())
+        except FzalertError as error:
+            _log.warning("daemon.not_reloaded", code=error.code)  # the service said why
+
+
+def _reloading() -> None:
+    """Tell systemd that the service is busy with itself. Source: sd_notify(3), RELOADING=1."""
+    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    notify(f"RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=reloading")
+
+
+def _reloaded(url: str, adopt: Callable[[Settings], None] | None) -> Callable[[Settings], None]:
+    def tell(settings: Settings) -> None:
+        if adopt is not None:
+            adopt(settings)
+        notify(f"READY=1\nSTATUS={url} {settings.digest[:12]}")
+
+    return tell
+
+
 @contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
+def _signals(stop: asyncio.Event, again: asyncio.Event) -> Iterator[None]:
     """Let SIGTERM and SIGINT set `stop`; the second one ends the process on the spot.
+
+    SIGHUP, where there is one, sets `again`.
 
     That is safe at any moment: whatever was accepted is on disk.
     """
@@ -149,7 +185,13 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
         asked = True
         loop.call_soon_threadsafe(stop.set)
 
+    def handle_again(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        loop.call_soon_threadsafe(again.set)
+
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    if sys.platform != "win32":
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handle_again)
     try:
         yield
     finally:

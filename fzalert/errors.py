@@ -3,7 +3,8 @@
 ```
 FzalertError                 code, hint, retry, retry_after
 ├─ ConfigError               a setting is wrong; file, line and key        never retry
-│  └─ ListenError            an address is in use or may not be bound      never retry
+│  ├─ ListenError            an address is in use or may not be bound      never retry
+│  └─ ReloadRefused          a new configuration cannot be run as it is    never retry
 ├─ InputError                a call or a row is wrong; also ValueError     never retry
 │  ├─ UnknownScript          no such script, audience or language          never retry
 │  ├─ ScriptNotApproved      a draft may not go to real channels           never retry
@@ -81,6 +82,12 @@ class ConfigError(FzalertError):
     """A setting is wrong; the text names file, line and key of every fault found."""
 
     code = "config"
+
+
+class ReloadRefused(ConfigError):
+    """A new configuration is sound, and cannot be run without a restart or as it stands."""
+
+    code = "reload-refused"
 
 
 class ListenError(ConfigError):

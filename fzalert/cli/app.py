@@ -38,6 +38,10 @@ _SINGLE = {
     "run": ("fzalert.cli.run:run", "常驻运行，收发预警、提供页面。 Serve until stopped."),
     "check": ("fzalert.cli.check:check", "检查配置，一次列出全部问题。 Check the configuration."),
     "warn": ("fzalert.cli.warn:warn", "发一条预警。 Send one warning."),
+    "reload": (
+        "fzalert.cli.reload:reload",
+        "重新读取配置，不重启。 Read the configuration again, no restart.",
+    ),
     "status": ("fzalert.cli.status:status", "通道与计数。 Channels and counters."),
     "top": ("fzalert.cli.top:top", "实时看板。 Channels and campaigns, live."),
     "demo": ("fzalert.cli.demo:run_demo", "本机演示，全程演练。 The whole thing on this machine."),

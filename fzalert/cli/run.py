@@ -11,8 +11,10 @@ from cyclopts import Parameter
 from fzalert.cli.logs import secrets_in, start_logging
 from fzalert.cli.output import Output
 from fzalert.cli.session import current
+from fzalert.config import Settings
 from fzalert.daemon import Ready
 from fzalert.daemon import run as run_daemon
+from fzalert.errors import ConfigError
 
 __all__ = ["run"]
 
@@ -38,7 +40,14 @@ async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) ->
                 output.line(f"机器 Machines (mTLS): {found.machines}")
             output.line("按 Ctrl-C 停止。 Ctrl-C stops.")
 
-    await run_daemon(settings, ready=ready)
+    def adopt(found: Settings) -> None:
+        """Hide the secrets that are new, and open the log file again where it was moved away."""
+        try:
+            start_logging(found.log, hide=secrets_in(found), service=True)
+        except ConfigError as error:
+            output.note(f"fzalert: {error}")
+
+    await run_daemon(settings, ready=ready, adopt=adopt)
 
 
 def _leave_no_core() -> None:

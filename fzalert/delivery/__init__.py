@@ -4,6 +4,7 @@ from fzalert.delivery.engine import ChannelSpec, ChannelState, Engine
 from fzalert.delivery.ids import IdMaker
 from fzalert.delivery.policy import Limits, UnknownPolicy
 from fzalert.delivery.prepare import Caps, Prepared, prepare
+from fzalert.delivery.swap import Plan, swap
 
 __all__ = [
     "Caps",
@@ -12,7 +13,9 @@ __all__ = [
     "Engine",
     "IdMaker",
     "Limits",
+    "Plan",
     "Prepared",
     "UnknownPolicy",
     "prepare",
+    "swap",
 ]

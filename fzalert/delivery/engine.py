@@ -61,7 +61,7 @@ class ChannelSpec:
     connections: int = 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ChannelState:
     """A channel at run time.
 
@@ -91,6 +91,16 @@ class ChannelState:
         caps = self.capabilities
         return kind in caps.kinds and (caps.addresses is None or address in caps.addresses)
 
+    async def health(self) -> Health:
+        """How it is: the worst of its slots, a crash first."""
+        if self.crash and not any(slot.open_now for slot in self.slots):
+            return Health(HealthState.DOWN, self.crash)
+        found = [await slot.adapter.health() for slot in self.slots if slot.open_now]
+        if not found:
+            return Health(HealthState.UNKNOWN, "正在打开 / opening")
+        order = [HealthState.DOWN, HealthState.SLOW, HealthState.UNKNOWN, HealthState.UP]
+        return min(found, key=lambda health: order.index(health.state))
+
     def _crashed(self, name: str, error: Exception) -> timedelta:
         inner: BaseException = error
         while isinstance(inner, BaseExceptionGroup):
@@ -119,6 +129,11 @@ class Engine:
         limits: Figures.
         clock: Reader of time.
         rng: Source of jitter.
+
+    Attributes:
+        channels: Those that run, by name, in order of preference.
+        routing: Entered by whoever routes messages to them.
+        limits: The figures in force.
     """
 
     def __init__(
@@ -133,10 +148,12 @@ class Engine:
         self._store = store
         self._folder = folder
         self._specs = specs
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._rng = rng
         self.channels: dict[str, ChannelState] = {}
+        self.staged: list[ChannelState] = []
+        """Opened or draining beside `channels`; closed with them."""
         self.routing = Turnstile()
         self._changed = asyncio.Event()
         self.changes = 0
@@ -147,7 +164,7 @@ class Engine:
         """Recover every slot, then start every channel; returns when they are usable or late."""
         for spec in self._specs:
             self.channels[spec.name] = self.state_of(spec)
-        self.adopt(self._limits)
+        self.adopt(self.limits)
         for state in self.channels.values():
             await self._recover_all(state)
         usable = [
@@ -173,7 +190,7 @@ class Engine:
 
     def adopt(self, limits: Limits) -> None:
         """Take other figures, and find each channel's fallback anew."""
-        self._limits = limits
+        self.limits = limits
         for state in self.channels.values():
             state.policy = replace(state.policy, fallback=self._fallback(state))
             for slot in state.slots:
@@ -233,7 +250,7 @@ class Engine:
             [(part.submission, part.flags) for part in parts],
             recorder,
             state.policy,
-            self._limits,
+            self.limits,
             self._clock.millis(),
             self._rng,
             lease.epoch,
@@ -257,7 +274,7 @@ class Engine:
             state.policy,
             self._store,
             recorder,
-            self._limits,
+            self.limits,
             self._clock,
             self._rng,
             self._on_tick,
@@ -301,7 +318,8 @@ class Engine:
 
     async def close(self) -> None:
         """Drain: hand over nothing more, wait for answers, write them, close the lines."""
-        states = list(self.channels.values())
+        states = [*self.channels.values(), *self.staged]
+        states = [state for n, state in enumerate(states) if state not in states[:n]]
         ended = await asyncio.gather(
             *(self.retire(state, DRAIN_WITHIN) for state in states), return_exceptions=True
         )
@@ -409,15 +427,8 @@ class Engine:
         return found
 
     async def health(self, channel: str) -> Health:
-        """A channel's health: the worst of its slots, a crash first."""
-        state = self.channels[channel]
-        if state.crash and not any(slot.open_now for slot in state.slots):
-            return Health(HealthState.DOWN, state.crash)
-        found = [await slot.adapter.health() for slot in state.slots if slot.open_now]
-        if not found:
-            return Health(HealthState.UNKNOWN, "正在打开 / opening")
-        order = [HealthState.DOWN, HealthState.SLOW, HealthState.UNKNOWN, HealthState.UP]
-        return min(found, key=lambda health: order.index(health.state))
+        """A channel's health; see `ChannelState.health`."""
+        return await self.channels[channel].health()
 
 
 async def _are_set(events: Iterable[asyncio.Event], within: float) -> bool:

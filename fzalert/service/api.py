@@ -6,7 +6,7 @@ whether it stands inside the process that owns the store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from fzalert.ports import Route
@@ -17,6 +17,7 @@ from fzalert.service.models import (
     OptOutPage,
     OptOutQuery,
     OptOutRequest,
+    ReloadView,
     ScriptView,
     SettleRequest,
     SettleView,
@@ -31,6 +32,7 @@ from fzalert.service.models import (
 
 if TYPE_CHECKING:
     from fzalert.access.actors import Actor
+    from fzalert.config import Settings
 
 __all__ = ["DaemonApi", "ServiceApi"]
 
@@ -184,6 +186,20 @@ class ServiceApi(Protocol):
         """Return every campaign, the oldest first."""
         ...
 
+    async def reload(self, by: Actor, *, allow_down: bool = False) -> ReloadView:
+        """Read the configuration again and run it; whatever fails leaves the old one running.
+
+        Args:
+            by: Who wants it.
+            allow_down: Take a channel also where its line does not come up.
+
+        Raises:
+            ConfigError: The file is wrong; the text names every fault.
+            ReloadRefused: It needs a restart, or a channel of it does not work.
+            AccessDenied: The actor may not change the configuration.
+        """
+        ...
+
 
 class DaemonApi(ServiceApi, Protocol):
     """What only the process that owns the store can do."""
@@ -199,6 +215,10 @@ class DaemonApi(ServiceApi, Protocol):
             CertificateUnknown: None.
             CredentialRevoked: It was revoked, or its machine is disabled.
         """
+        ...
+
+    def on_reload(self, began: Callable[[], None], ended: Callable[[Settings], None]) -> None:
+        """Tell when a reload begins, and, when it has ended in any way, which settings run."""
         ...
 
     def set_web(self, url: str) -> None:

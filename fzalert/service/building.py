@@ -72,8 +72,8 @@ class Building:
     engine: Engine
     http: HttpPool
     ids: IdMaker
-    caps: Caps
     background: Background
+    make: Callable[[ChannelSettings], ChannelSpec]
     socket: LocalSocket | None = None
 
     async def serve(self, socket: LocalSocket) -> None:
@@ -173,20 +173,18 @@ async def build(settings: Settings, clock: Clock) -> Building:
         signer = await asyncio.to_thread(FileSigner.load_or_create, folder / SIGNING_KEY)
         rng = Random()  # noqa: S311  jitter, not a secret
         background = Background(_crashed)
-        made = _makers(settings, store, clock, rng, signer, http, background)
-        engine = Engine(
-            store,
-            folder,
-            made,
-            Limits(unknown_wait_ms=int(settings.limits.unknown_wait.total_seconds() * 1000)),
-            clock,
-            rng,
-        )
+
+        def make(channel: ChannelSettings) -> ChannelSpec:
+            made = adapter_maker(channel, store, clock, rng, signer, http)
+            return ChannelSpec(channel.name, channel.adapter, made, channel.config.connections)
+
+        specs = _sound_first([make(channel) for channel in settings.channels], background)
+        engine = Engine(store, folder, specs, limits_of(settings), clock, rng)
     except BaseException:
         await http.aclose()
         await store.close()
         raise
-    return Building(store, engine, http, IdMaker(clock), _caps(settings), background)
+    return Building(store, engine, http, IdMaker(clock), background, make)
 
 
 async def _opened(store: SqliteStore) -> None:
@@ -201,25 +199,9 @@ async def _opened(store: SqliteStore) -> None:
         raise
 
 
-def _makers(
-    settings: Settings,
-    store: Store,
-    clock: Clock,
-    rng: Random,
-    signer: Signer,
-    http: HttpPool,
-    background: Background,
-) -> list[ChannelSpec]:
-    """Every channel as the engine wants it, those whose adapter cannot be made at the end."""
-    sound: list[ChannelSpec] = []
-    broken: list[ChannelSpec] = []
-    for channel in settings.channels:
-        make = adapter_maker(channel, store, clock, rng, signer, http)
-        fine = not isinstance(make(0, background), StandIn)
-        (sound if fine else broken).append(
-            ChannelSpec(channel.name, channel.adapter, make, channel.config.connections)
-        )
-    return sound + broken
+def _sound_first(specs: list[ChannelSpec], background: Background) -> list[ChannelSpec]:
+    """Every channel, those whose adapter cannot be made at the end."""
+    return sorted(specs, key=lambda spec: isinstance(spec.make(0, background), StandIn))
 
 
 def _crashed(name: str, error: Exception) -> timedelta:
@@ -266,7 +248,13 @@ def adapter_maker(
     return make
 
 
-def _caps(settings: Settings) -> Caps:
+def limits_of(settings: Settings) -> Limits:
+    """What the configuration gives to the engine."""
+    return Limits(unknown_wait_ms=int(settings.limits.unknown_wait.total_seconds() * 1000))
+
+
+def caps_of(settings: Settings) -> Caps:
+    """How often one person may be written to."""
     numbers = settings.limits.per_number
     return Caps(numbers.urgent.hour, numbers.urgent.day, numbers.bulk.day)
 

@@ -60,6 +60,7 @@ class Calls:
             "plan_campaign": self._plan,
             "steer_campaign": self._steer,
             "campaigns": lambda _: service.campaigns(),
+            "reload": self._reload,
             "unknown": lambda a: service.unknown(UnknownRequest.model_validate(a.get("request"))),
             "settle_unknown": self._settle,
             "opt_outs": self._opt_outs,
@@ -120,6 +121,10 @@ class Calls:
     async def _settle(self, args: Request) -> object:
         request = SettleRequest.model_validate(args.get("request"))
         return await self._service.settle_unknown(request, await self._actor(args))
+
+    async def _reload(self, args: Request) -> object:
+        allow_down = args.get("allow_down") is True
+        return await self._service.reload(await self._actor(args), allow_down=allow_down)
 
     async def _opt_outs(self, args: Request) -> object:
         query = OptOutQuery.model_validate(args.get("query"))

@@ -15,7 +15,7 @@ from fzalert.delivery.prepare import channel_for
 from fzalert.errors import InputError, ScriptNotApproved
 from fzalert.messages import ActorId, Lane, SmsText, Target, Warning, WarningId, phone
 from fzalert.scripts import Script
-from fzalert.service.building import Building
+from fzalert.service.building import Building, caps_of
 from fzalert.service.models import CampaignRequest, CampaignView
 from fzalert.service.people import MAY_CAMPAIGN, require
 from fzalert.service.texts import Texts
@@ -45,8 +45,13 @@ class Campaigns(Source):
         self._texts = texts
         self._clock = clock
         self._feeder = Feeder(
-            building.store, building.engine, building.ids, building.caps, clock, self
+            building.store, building.engine, building.ids, caps_of(settings), clock, self
         )
+
+    def adopt(self, settings: Settings) -> None:
+        """Keep the limits of other settings from now on."""
+        self._limits = settings.limits
+        self._feeder.adopt(caps_of(settings))
 
     async def feed(self) -> None:
         """Feed running campaigns for ever."""

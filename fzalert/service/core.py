@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ from fzalert.service.models import (
     OptOutPage,
     OptOutQuery,
     OptOutRequest,
+    ReloadView,
     ScriptView,
     SettleRequest,
     SettleView,
@@ -39,6 +40,7 @@ from fzalert.service.models import (
 )
 from fzalert.service.optouts import OptOuts
 from fzalert.service.people import MAY_CAMPAIGN, MAY_SETTLE, MAY_WARN, People
+from fzalert.service.reload import Reload
 from fzalert.service.sockets import LocalSocket, socket_path
 from fzalert.service.status import Status
 from fzalert.service.texts import PLACES, Texts
@@ -60,6 +62,7 @@ class _Rooms:
     unknowns: Unknowns
     optouts: OptOuts
     status: Status
+    reload: Reload
 
 
 class Service(DaemonApi):
@@ -115,16 +118,24 @@ class Service(DaemonApi):
         texts = Texts(settings, self.library, clock, building.store)
         campaigns = Campaigns(building, settings, texts, clock)
         status = Status(building, settings, clock)
+        warnings = Warnings(building, settings, texts, clock, campaigns.owns, status.health)
+        unknowns = Unknowns(building, settings, clock)
+        rooms = (texts, campaigns, warnings, unknowns)
+        adopting = [*(room.adopt for room in rooms), self._adopt]
         return _Rooms(
             building,
             texts,
             People(building.store, clock, drill=settings.drill.enabled),
             campaigns,
-            Warnings(building, settings, texts, clock, campaigns.owns, status.health),
-            Unknowns(building, settings, clock),
+            warnings,
+            unknowns,
             OptOuts(building, settings),
             status,
+            Reload(building, settings, clock, status, adopting),
         )
+
+    def _adopt(self, settings: Settings) -> None:
+        self.settings = settings
 
     async def __aexit__(
         self,
@@ -248,6 +259,16 @@ class Service(DaemonApi):
     def local_actor(self) -> Actor:
         """The actor of this process's own operating-system user."""
         return Directory().local_actor()
+
+    # -- configuration ---------------------------------------------------------------------
+
+    @override
+    async def reload(self, by: Actor, *, allow_down: bool = False) -> ReloadView:
+        return await self._open.reload.run(by, allow_down=allow_down)
+
+    @override
+    def on_reload(self, began: Callable[[], None], ended: Callable[[Settings], None]) -> None:
+        self._open.reload.on_reload(began, ended)
 
     # -- status ----------------------------------------------------------------------------
 

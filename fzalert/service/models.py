@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 __all__ = [
     "CampaignRequest",
     "CampaignView",
+    "ChangeView",
     "ChannelView",
+    "ConfigView",
     "CountersView",
     "OptOutChange",
     "OptOutPage",
@@ -21,6 +23,7 @@ __all__ = [
     "OptOutView",
     "OutcomeView",
     "RefusalView",
+    "ReloadView",
     "ScriptView",
     "SettleRequest",
     "SettleView",
@@ -317,6 +320,45 @@ class SettleView(_Strict):
     items: list[SettledView]
 
 
+class ChangeView(_Strict):
+    """One thing that a reload changed: a channel or a section of the file."""
+
+    kind: Literal["channel", "section"]
+    name: str
+    action: Literal["added", "changed", "removed"]
+    detail: str = Field(default="", description="Names of the settings that changed; no values.")
+
+
+class ReloadView(_Strict):
+    """What a reload did."""
+
+    file: str = Field(description="The configuration file of the process.")
+    before: str = Field(description="Digest of the configuration that it ran.")
+    after: str = Field(description="Digest of the one that it runs now.")
+    changes: list[ChangeView] = Field(default_factory=list)
+    waiting: dict[str, int] = Field(
+        default_factory=dict,
+        description="Parts that wait on a channel which is no longer configured, by its name.",
+    )
+
+
+class ConfigView(_Strict):
+    """Which configuration runs, and what became of the last attempt to change it."""
+
+    file: str = ""
+    digest: str = ""
+    loaded_at: str = Field(default="", description="RFC 3339.")
+    refused: str = Field(
+        default="", description="Why the newest file is not run, or empty; the old one goes on."
+    )
+    refused_digest: str = ""
+    refused_at: str = ""
+    waiting: dict[str, int] = Field(
+        default_factory=dict,
+        description="Parts that wait on a channel which is not configured, by its name.",
+    )
+
+
 class OptOutQuery(_Strict):
     """Which page of the opt-outs is read."""
 
@@ -378,3 +420,4 @@ class StatusView(_Strict):
     orphans: int = 0
     evidence_head: str = ""
     web: str = ""
+    config: ConfigView = Field(default_factory=ConfigView)

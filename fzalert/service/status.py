@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 
 from fzalert.clock import Clock
@@ -16,10 +16,10 @@ from fzalert.messages import Lane
 from fzalert.ports import Health, HealthState, Mounted, Route
 from fzalert.service.building import Building
 from fzalert.service.guarded import Asker
-from fzalert.service.models import ChannelView, StatusView
+from fzalert.service.models import ChannelView, ConfigView, StatusView
 from fzalert.service.sockets import PROTOCOL
 from fzalert.service.views import counters_view
-from fzalert.store import CounterRow
+from fzalert.store import CounterRow, PartState
 
 log = get_logger("fzalert.service")
 
@@ -36,10 +36,16 @@ class Status:
 
     Attributes:
         web: Address of the pages, or empty.
+        config: Which configuration runs, and how the last reload went.
     """
 
     def __init__(self, building: Building, settings: Settings, clock: Clock) -> None:
         self.web = ""
+        self.config = ConfigView(
+            file=settings.path.name,
+            digest=settings.digest,
+            loaded_at=clock.now().isoformat(timespec="seconds"),
+        )
         self._building = building
         self._settings = settings
         self._started_at = clock.now().isoformat(timespec="seconds")
@@ -70,6 +76,7 @@ class Status:
             orphans=await store.orphans(),
             evidence_head=chains[-1][2].hex() if chains else "",
             web=self.web,
+            config=self.config.model_copy(update={"waiting": stranded(rows, channels)}),
         )
 
     async def health(self, name: str) -> Health:
@@ -92,6 +99,15 @@ class Status:
                 except Exception as error:  # noqa: BLE001  a broken adapter degrades its channel only
                     log.warning("channel.routes_failed", channel=name, error=type(error).__name__)
         return found
+
+
+def stranded(rows: Sequence[CounterRow], channels: Collection[str]) -> dict[str, int]:
+    """How much waits on a channel that is not configured, by its name."""
+    found: dict[str, int] = {}
+    for row in rows:
+        if row.channel not in channels and row.state is PartState.QUEUED and row.n:
+            found[row.channel] = found.get(row.channel, 0) + row.n
+    return found
 
 
 def _channel(state: ChannelState, health: Health, rows: Sequence[CounterRow]) -> ChannelView:

@@ -57,9 +57,13 @@ class Unknowns:
     def __init__(self, building: Building, settings: Settings, clock: Clock) -> None:
         self._store = building.store
         self._engine = building.engine
-        self._configured = frozenset(channel.name for channel in settings.channels)
+        self.adopt(settings)
         self._drill = settings.drill.enabled
         self._clock = clock
+
+    def adopt(self, settings: Settings) -> None:
+        """Know the channels of other settings from now on."""
+        self._configured = frozenset(channel.name for channel in settings.channels)
 
     async def page(self, request: UnknownRequest) -> UnknownPage:
         """One page, the longest unknown first."""

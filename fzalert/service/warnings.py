@@ -20,7 +20,7 @@ from fzalert.log import get_logger
 from fzalert.messages import FINAL_STATES, Lane, Outcome, Warning, WarningId
 from fzalert.ports import Health, HealthState
 from fzalert.scripts import Script
-from fzalert.service.building import Building
+from fzalert.service.building import Building, caps_of
 from fzalert.service.guarded import Asker
 from fzalert.service.models import OutcomeView, WarningView, WarnRequest
 from fzalert.service.people import MAY_WARN, require
@@ -70,13 +70,18 @@ class Warnings:
         self._building = building
         self._store = building.store
         self._engine = building.engine
-        self._limits = settings.limits
         self._drill = settings.drill.enabled
+        self.adopt(settings)
         self._texts = texts
         self._clock = clock
         self._in_campaign = in_campaign
         self._health = health
         self._withdrawing: Asker[None] = Asker("withdraw", building.background, WITHDRAW_WITHIN)
+
+    def adopt(self, settings: Settings) -> None:
+        """Keep the limits of other settings from now on."""
+        self._limits = settings.limits
+        self._caps = caps_of(settings)
 
     # -- taking ----------------------------------------------------------------------------
 
@@ -85,19 +90,22 @@ class Warnings:
         require(by, *MAY_WARN, drill=self._drill)
         lane = Lane(request.lane)
         script = self._texts.find(request.script, request.audience, request.language)
-        warning = self._decide(request, script, lane, by)
         await self._texts.may_send(script)
-        ready = await prepare(
-            warning,
-            key_hash_of(request),
-            self._engine.channels,
-            self._texts.renderer(script, request.language, request.audience, request.values, lane),
-            self._store,
-            self._building.ids,
-            self._building.caps,
-            self._engine.lease_for,
-        )
-        accepted = await self._commit(warning, script, ready)
+        async with self._engine.routing.shared():
+            warning = self._decide(request, script, lane, by)
+            ready = await prepare(
+                warning,
+                key_hash_of(request),
+                self._engine.channels,
+                self._texts.renderer(
+                    script, request.language, request.audience, request.values, lane
+                ),
+                self._store,
+                self._building.ids,
+                self._caps,
+                self._engine.lease_for,
+            )
+            accepted = await self._commit(warning, script, ready)
         try:
             found = await self._read(accepted.warning)
         except (FzalertError, RuntimeError) as error:
@@ -156,6 +164,7 @@ class Warnings:
                 if not ended.done():
                     ended.set_result(accepted)
             finally:
+                self._engine.routing.release()
                 if not ended.done():
                     ended.set_exception(
                         FateUnknown(
@@ -163,9 +172,11 @@ class Warnings:
                         )
                     )
 
+        self._engine.routing.hold()  # the caller may give up; the commit is seen through
         try:
             _ = self._building.background.once("warning.accept", see_through)
         except RuntimeError:
+            self._engine.routing.release()
             raise NotConnected("The service is being closed.") from None
         return await ended
 
