@@ -12,6 +12,8 @@ from fzalert.ports import Submission
 from fzalert.store import Flag, PartState, Requeue, ResultRow
 
 LONGEST_PAUSE = 3600
+MAYBE_TAKEN = Flag.RESENT | Flag.UNSURE
+"""Of an attempt before nothing is known: where the present one fails, the fate is unknown."""
 
 
 URGENT_DOWN_MS = 1_000
@@ -116,7 +118,7 @@ def decide(
             # Balance, signature, login: this channel's own trouble, not the message's.
             if receipt.scope in {Scope.BINDING, Scope.CHANNEL} and _may_move(part, flags, channel):
                 return _over(row, channel, flags, now)
-            return row._replace(word="failed")
+            return _failed(row, flags & ~Flag.UNSURE if _is_of_the_message(receipt) else flags)
         case ReceiptKind.UNKNOWN:
             return _unknown(row, part, flags, channel, limits, now)
         case ReceiptKind.THROTTLED:
@@ -151,6 +153,8 @@ def _unknown(
             again = _again(row, part, channel, due, part.attempt + 1, flags | Flag.RESENT)
             return again._replace(state=PartState.UNKNOWN)
         case UnknownPolicy.SAME_KEY | UnknownPolicy.RESUBMIT:
+            if policy is UnknownPolicy.SAME_KEY:
+                flags |= Flag.UNSURE
             pause = _backoff(part.attempt, limits)
             return _again(row, part, channel, now + pause, part.attempt + 1, flags)
         case _:
@@ -172,9 +176,7 @@ def _temporary(
     if part.attempt >= limits.max_attempts and not channel.keeps_state:
         if _may_move(part, flags, channel):
             return _over(row, channel, flags, now)
-        if flags & Flag.RESENT:
-            return row._replace(state=PartState.UNKNOWN, word="unknown")  # as the first one is
-        return row._replace(word="failed")
+        return _failed(row, flags)
     pause = _asked(receipt)
     if not pause:
         most = _backoff(part.attempt, limits)
@@ -213,7 +215,19 @@ def _backoff(attempt: int, limits: Limits) -> int:
 def _may_move(part: Submission, flags: Flag, channel: Channel) -> bool:
     """A message of several parts stays on its channel: a mixed message is no message."""
     parts = getattr(part.rendition, "parts", ())
-    return bool(channel.fallback) and len(parts) <= 1 and not flags & Flag.RESENT
+    return bool(channel.fallback) and len(parts) <= 1 and not flags & MAYBE_TAKEN
+
+
+def _is_of_the_message(receipt: Receipt) -> bool:
+    """Whether a refusal under a key speaks of what the key stands for, and not of the line."""
+    return receipt.scope in {Scope.MESSAGE, Scope.RECIPIENT}
+
+
+def _failed(row: ResultRow, flags: Flag) -> ResultRow:
+    """This attempt failed for good; an earlier one that nobody answered may have been taken."""
+    if flags & MAYBE_TAKEN:
+        return row._replace(state=PartState.UNKNOWN, word="unknown")
+    return row._replace(word="failed")
 
 
 def late_row(late: LateReceipt, channel: Channel, limits: Limits, now: int) -> ResultRow:
@@ -254,7 +268,7 @@ def back_to_queue(part: Submission, flags: Flag, channel: str, now: int) -> Resu
 
 def withdrawn(part: Submission, flags: Flag) -> ResultRow:
     """It was taken back between the claim and the line."""
-    if flags & Flag.RESENT:
+    if flags & MAYBE_TAKEN:
         why = "it was taken back before it could be sent a second time"
         return ResultRow(part.id, part.part, PartState.UNKNOWN, "unknown", detail=why)
     return ResultRow(part.id, part.part, PartState.WITHDRAWN, "withdrawn")
@@ -262,7 +276,7 @@ def withdrawn(part: Submission, flags: Flag) -> ResultRow:
 
 def too_late(part: Submission, flags: Flag) -> ResultRow:
     """Its window ended between the claim and the line."""
-    if flags & Flag.RESENT:
+    if flags & MAYBE_TAKEN:
         why = "its window ended before it could be sent a second time"
         return ResultRow(part.id, part.part, PartState.UNKNOWN, "unknown", detail=why)
     return ResultRow(

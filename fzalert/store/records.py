@@ -44,6 +44,9 @@ class Flag(enum.IntFlag):
     NONE = 0
     RESENT = 1
     """It was resent once after an unknown; a second unknown is held."""
+    UNSURE = 2
+    """An attempt before may have been taken, and it is sent again under the same key: where that
+    comes to nothing, its fate is unknown, and no other channel may carry it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,13 +146,35 @@ def test_resend_once_waits_marks_and_then_holds() -> None:
     assert (row.state, row.requeue) == (PartState.UNKNOWN, None)
 
 
+DESK = Channel("desk", idempotent_key=True, fallback="desk-2")
+
+
 @pytest.mark.parametrize(
-    "channel", [Channel("desk", idempotent_key=True), Channel("lobby", keeps_state=True)]
+    ("channel", "flags"),
+    [(DESK, Flag.UNSURE), (Channel("lobby", keeps_state=True), Flag.NONE)],
 )
-def test_the_same_key_is_sent_again_and_the_fate_stays_open(channel: Channel) -> None:
+def test_the_same_key_is_sent_again_and_the_fate_stays_open(channel: Channel, flags: Flag) -> None:
     row = after(ReceiptKind.UNKNOWN, part(attempt=3), channel)
     assert row.state is PartState.QUEUED
-    assert requeue(row) == Requeue(channel.name, NOW + 4000, 4, Flag.NONE, b"key")
+    assert requeue(row) == Requeue(channel.name, NOW + 4000, 4, flags, b"key")
+
+
+def test_what_may_have_been_taken_under_its_key_is_unknown_once_it_comes_to_nothing() -> None:
+    last = part(attempt=9)
+    line_down = after(ReceiptKind.PERMANENT, last, DESK, flags=Flag.UNSURE, scope=Scope.CHANNEL)
+    given_up = after(ReceiptKind.TEMPORARY, last, DESK, flags=Flag.UNSURE)
+    for row in (line_down, given_up, too_late(last, Flag.UNSURE), withdrawn(last, Flag.UNSURE)):
+        assert (row.state, row.word, row.requeue) == (PartState.UNKNOWN, "unknown", None)
+
+
+def test_a_refusal_under_the_same_key_speaks_of_every_attempt() -> None:
+    row = after(ReceiptKind.PERMANENT, part(attempt=2), DESK, flags=Flag.UNSURE)
+    assert (row.state, row.word) == (PartState.FAILED, "failed")
+
+
+def test_a_second_attempt_that_is_refused_says_nothing_of_the_first() -> None:
+    row = after(ReceiptKind.PERMANENT, part(Lane.URGENT, attempt=2), flags=Flag.RESENT)
+    assert (row.state, row.word, row.requeue) == (PartState.UNKNOWN, "unknown", None)
 
 
 def test_a_resent_part_stays_on_its_channel_and_keeps_its_mark() -> None:

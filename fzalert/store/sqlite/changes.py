@@ -319,16 +319,19 @@ def _withdraw(
         # The queue is ordered by due time, so this reads all of it, once for all messages.
         parts = connection.execute(
             f"DELETE FROM queue WHERE id IN ({marks(chunk)})"  # noqa: S608  question marks only
-            " RETURNING channel, lane, id, part, attempt",
+            " RETURNING channel, lane, id, part, attempt, flags",
             chunk,
         ).fetchall()
-        for channel, lane, message, part, attempt in parts:
+        for channel, lane, message, part, attempt, flags in parts:
             # A pending resend keeps its fate, unknown; only the second attempt is taken back.
             pending = connection.execute(
                 "UPDATE flight SET resend_due = NULL WHERE id = ? AND part = ?", (message, part)
             ).rowcount
             if pending:
                 continue
+            unsure = flags & Flag.UNSURE  # an attempt before may have been taken
+            state = PartState.UNKNOWN if unsure else PartState.WITHDRAWN
+            word = state.name.lower()
             connection.execute(
                 "INSERT INTO flight (id, part, channel, slot, epoch, lane, attempt, claimed_at,"
                 " state, word, rank, changed_at) VALUES (?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?)",
@@ -339,13 +342,13 @@ def _withdraw(
                     lane,
                     attempt,
                     now,
-                    PartState.WITHDRAWN,
-                    "withdrawn",
-                    RANK["withdrawn"],
+                    state,
+                    word,
+                    RANK[word],
                     now,
                 ),
             )
             moves[channel, lane, PartState.QUEUED] -= 1
-            moves[channel, lane, PartState.WITHDRAWN] += 1
-            feed.append(("receipt", message, part, channel, "withdrawn", "", 0, now, 0, None))
+            moves[channel, lane, state] += 1
+            feed.append(("receipt", message, part, channel, word, "", 0, now, 0, None))
     return feed

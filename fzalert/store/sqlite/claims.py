@@ -28,8 +28,9 @@ from fzalert.store.sqlite.rows import (
 )
 
 CLAIMED = int(PartState.CLAIMED)
-FLAGS = {int(flag): flag for flag in (Flag.NONE, Flag.RESENT)}
+FLAGS = {number: Flag(number) for number in range(int(Flag.RESENT | Flag.UNSURE) + 1)}
 _TOO_LATE = "its window ended before it could be sent"
+_UNSURE = "its window ended, and whether an attempt before was taken is unknown"
 _UNREADABLE = "it was altered in the store, or its key is gone; it cannot be sent"
 
 
@@ -207,6 +208,9 @@ def _stop(
             "UPDATE flight SET resend_due = NULL WHERE id = ? AND part = ?", (id_, part)
         )
         return
+    if flags & Flag.UNSURE:
+        detail = _UNSURE if state is PartState.EXPIRED else detail
+        state = PartState.UNKNOWN
     word = state.name.lower()
     books.db.execute(
         "REPLACE INTO flight (id, part, channel, slot, epoch, lane, attempt, claimed_at, state,"

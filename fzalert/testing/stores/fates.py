@@ -16,6 +16,7 @@ from fzalert.messages import (
     ReportKind,
 )
 from fzalert.store import (
+    ChangeSet,
     Flag,
     Lease,
     PartState,
@@ -61,6 +62,42 @@ class FatesContract(StoreTests):
         assert second.submission == part._replace(previous_key=b"key-1")
         (found,) = await store.recover(lease)
         assert found.submission == second.submission
+
+    @pytest.mark.parametrize("end", ["its window ends", "it is taken back", "it has opted out"])
+    async def test_what_may_have_been_taken_under_its_key_ends_as_unknown(
+        self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock, end: str
+    ) -> None:
+        await store.commit(parcels.change(targets=[number(5)]))
+        (one,) = await self.claim(store, lease, bulk=1)
+        part = one.submission
+        again = Requeue("sms", clock.millis() + 500, 2, Flag.UNSURE, b"key-1")
+        row = ResultRow(part.id, 0, PartState.QUEUED, "unknown", requeue=again)
+        await self.settle(store, lease, row)
+        assert (await self.fate(store, part.id)).state is OutcomeState.OPEN
+        match end:
+            case "its window ends":
+                clock.advance(2 * 86_400)
+            case "it is taken back":
+                await store.commit(ChangeSet(withdraw=(part.id,)))
+            case _:
+                await store.commit(ChangeSet(suppress=((number(5), "opted out"),)))
+                clock.advance(1)
+        assert await self.claim(store, lease, bulk=9) == []
+        assert (await self.fate(store, part.id)).state is OutcomeState.UNKNOWN
+        assert await self.states(store) == {PartState.UNKNOWN: 1}
+
+    async def test_what_may_have_been_taken_under_its_key_keeps_that_mark(
+        self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        part = one.submission
+        again = Requeue("sms", clock.millis(), 2, Flag.UNSURE, b"key-1")
+        row = ResultRow(part.id, 0, PartState.QUEUED, "unknown", requeue=again)
+        await self.settle(store, lease, row)
+        (second,) = await self.claim(store, lease, 1)
+        assert (second.flags, second.submission.previous_key) == (Flag.UNSURE, b"key-1")
+        (found,) = await store.recover(lease)
+        assert found.flags is Flag.UNSURE
 
     async def test_another_channel_takes_over(
         self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
