@@ -16,6 +16,7 @@ from random import Random
 
 from fzalert.background import Background
 from fzalert.clock import Clock
+from fzalert.delivery.failover import Failover
 from fzalert.delivery.lanes import LANES
 from fzalert.delivery.policy import Channel, Limits
 from fzalert.delivery.recorder import Recorder, boot_id
@@ -101,6 +102,11 @@ class ChannelState:
         order = [HealthState.DOWN, HealthState.SLOW, HealthState.UNKNOWN, HealthState.UP]
         return min(found, key=lambda health: order.index(health.state))
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether one of its lines takes something now."""
+        return any(slot.open_now and not slot.is_down for slot in self.slots)
+
     def _crashed(self, name: str, error: Exception) -> timedelta:
         inner: BaseException = error
         while isinstance(inner, BaseExceptionGroup):
@@ -157,6 +163,8 @@ class Engine:
         self.routing = Turnstile()
         self._changed = asyncio.Event()
         self.changes = 0
+        self._failover = Failover(lambda: self.channels, store, clock, self.poke)
+        self._watching = Background(_watch_crashed, close_within=timedelta(seconds=5))
 
     # -- life ------------------------------------------------------------------------------
 
@@ -172,6 +180,7 @@ class Engine:
         ]
         if not await _are_set(usable, OPEN_WITHIN):
             log.info("engine.opened_late", channels=sorted(self.channels))
+        _ = self._watching.keep("failover", self._failover.run)
 
     def state_of(self, spec: ChannelSpec) -> ChannelState:
         """What a channel is before it runs; its adapter is made once, for what it can do."""
@@ -192,7 +201,7 @@ class Engine:
         """Take other figures, and find each channel's fallback anew."""
         self.limits = limits
         for state in self.channels.values():
-            state.policy = replace(state.policy, fallback=self._fallback(state))
+            state.policy = self._fallback(state)
             for slot in state.slots:
                 slot.adopt(state.policy, limits)
 
@@ -211,22 +220,21 @@ class Engine:
             recorder.close()
             await self._store.release(lease)
 
-    def _fallback(self, state: ChannelState) -> str:
-        """The next channel that takes the very same rendition for the same kinds of target."""
+    def _fallback(self, state: ChannelState) -> Channel:
+        """The policy with the next channel that carries short messages to the same targets."""
         names = list(self.channels)
+        mine = state.capabilities
         for name in names[names.index(state.spec.name) + 1 :]:
             other = self.channels[name].capabilities
-            mine = state.capabilities
             if (
                 other.kinds >= mine.kinds
-                and other.rendition is mine.rendition
-                and other.text == mine.text
+                and mine.rendition is other.rendition is RenditionKind.SMS
                 and other.addresses is None
                 and mine.addresses is None
-                and mine.rendition is RenditionKind.SMS
             ):
-                return name
-        return ""
+                as_is = other.text == mine.text
+                return replace(state.policy, fallback=name, fallback_as_is=as_is)
+        return replace(state.policy, fallback="", fallback_as_is=True)
 
     def _former_slots(self, spec: ChannelSpec) -> list[int]:
         """Slots that a former configuration ran and this one does not: they are settled too."""
@@ -318,6 +326,7 @@ class Engine:
 
     async def close(self) -> None:
         """Drain: hand over nothing more, wait for answers, write them, close the lines."""
+        await self._watching.close()
         states = [*self.channels.values(), *self.staged]
         states = [state for n, state in enumerate(states) if state not in states[:n]]
         ended = await asyncio.gather(
@@ -429,6 +438,11 @@ class Engine:
     async def health(self, channel: str) -> Health:
         """A channel's health; see `ChannelState.health`."""
         return await self.channels[channel].health()
+
+
+def _watch_crashed(name: str, error: Exception) -> timedelta:
+    log.error("engine.watch_crashed", work=name, error=type(error).__name__)
+    return timedelta(seconds=1)
 
 
 async def _are_set(events: Iterable[asyncio.Event], within: float) -> bool:

@@ -63,7 +63,8 @@ class Channel:
         reports: Whether a report may follow; without one `sent` is the last word.
         keeps_state: Whether a submission sets a state.
         idempotent_key: Whether the same key twice has one effect.
-        fallback: The next channel of the route that takes the same rendition, or empty.
+        fallback: The next channel of the route for the same targets, or empty.
+        fallback_as_is: Whether that takes the very same text.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Channel:
     keeps_state: bool = False
     idempotent_key: bool = False
     fallback: str = ""
+    fallback_as_is: bool = True
 
 
 def unknown_policy(channel: Channel, lane: Lane) -> UnknownPolicy:
@@ -198,7 +200,8 @@ def _again(
 
 def _over(row: ResultRow, channel: Channel, flags: Flag, now: int) -> ResultRow:
     """The next channel of the route, from the beginning: keys mean nothing there."""
-    return row._replace(state=PartState.QUEUED, requeue=Requeue(channel.fallback, now, 1, flags))
+    over = Requeue(channel.fallback, now, 1, flags, as_is=channel.fallback_as_is)
+    return row._replace(state=PartState.QUEUED, requeue=over)
 
 
 def _asked(receipt: Receipt) -> int:

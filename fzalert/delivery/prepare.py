@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from fzalert.delivery.engine import ChannelState
 from fzalert.delivery.ids import IdMaker
-from fzalert.errors import UnknownTarget
+from fzalert.errors import InputError, UnknownTarget
 from fzalert.messages import Lane, Rendition, SmsText, Target, TargetKind, Warning
 from fzalert.ports import Capabilities
-from fzalert.store import Acceptance, Lease, NewMessage, Store
+from fzalert.store import Acceptance, Fallback, Lease, NewMessage, Store
 
 HOUR_MS = 3_600_000
 
@@ -110,6 +110,7 @@ async def prepare(
             if rendition not in bodies:
                 bodies.append(rendition)
             body_of[where] = bodies.index(rendition)
+    fallbacks = _fallbacks(routed, channels, render, bodies, body_of)
     refused = await _refused(
         [target for target, _ in routed], warning.lane, store, caps, warning.not_before
     )
@@ -136,7 +137,52 @@ async def prepare(
                 refused.get(target, ""),
             )
         )
-    return Prepared(Acceptance(warning, key_hash, tuple(bodies), messages, new), frozenset(poked))
+    accepted = Acceptance(warning, key_hash, tuple(bodies), messages, new, fallbacks)
+    return Prepared(accepted, frozenset(poked))
+
+
+def _fallbacks(
+    routed: Sequence[tuple[Target, ChannelState]],
+    channels: Mapping[str, ChannelState],
+    render: Callable[[Target, Capabilities], Rendition],
+    bodies: list[Rendition],
+    body_of: Mapping[tuple[str, TargetKind], int],
+) -> tuple[Fallback, ...]:
+    """What each text becomes on the next channels of its route, where that is another one.
+
+    It is written now, while script and values are at hand: a failover renders nothing.
+    """
+    found: dict[tuple[int, str, str], Fallback] = {}
+    samples = {(state.spec.name, target.kind): target for target, state in routed}
+    for (name, kind), target in samples.items():
+        body: int | None = body_of[name, kind]
+        here = channels[name]
+        while body is not None and (there := channels.get(here.policy.fallback)) is not None:
+            if here.policy.fallback_as_is:
+                here = there
+                continue
+            to_body, parts = _rendered(target, there, render, bodies)
+            one = Fallback(body, here.spec.name, there.spec.name, to_body, parts)
+            found[one.body, one.channel, one.to] = one
+            here, body = there, to_body
+    return tuple(found.values())
+
+
+def _rendered(
+    target: Target,
+    channel: ChannelState,
+    render: Callable[[Target, Capabilities], Rendition],
+    bodies: list[Rendition],
+) -> tuple[int | None, int]:
+    """The number of a text on a channel, and its parts; None where it does not fit there."""
+    try:
+        rendition = render(target, channel.capabilities)
+    except InputError:
+        return None, 0
+    if rendition not in bodies:
+        bodies.append(rendition)
+    parts = len(rendition.parts) if isinstance(rendition, SmsText) else 1
+    return bodies.index(rendition), parts
 
 
 async def _refused(

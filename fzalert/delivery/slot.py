@@ -107,6 +107,11 @@ class Slot:
         """Parts handed over and not settled."""
         return self._lanes.out
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the line's last word was that it is down."""
+        return self._down
+
     def ready(self, lane: Lane) -> int:
         """Parts claimed and not handed over."""
         return self._lanes.ready(lane)

@@ -92,6 +92,42 @@ class NewMessage(NamedTuple):
     refused: str = ""
 
 
+class Fallback(NamedTuple):
+    """What one text becomes on another channel.
+
+    Attributes:
+        body: Which of the acceptance's bodies.
+        channel: The channel that has it.
+        to: The channel that it may move to.
+        to_body: The body there; None where it cannot be carried there.
+        parts: How many parts that has.
+    """
+
+    body: int
+    channel: str
+    to: str
+    to_body: int | None
+    parts: int
+
+
+class Move(NamedTuple):
+    """What waits on one channel is to move to another, where its time is short.
+
+    Attributes:
+        channel: Where it waits.
+        to: Where it goes.
+        lane: Which lane.
+        limit: How many parts at most.
+        as_is: Whether the other channel takes the very same texts.
+    """
+
+    channel: str
+    to: str
+    lane: Lane
+    limit: int
+    as_is: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Acceptance:
     """Messages of one warning.
@@ -102,6 +138,7 @@ class Acceptance:
         bodies: The renditions, each once.
         messages: The messages.
         new: False where the warning is stored already.
+        fallbacks: What the bodies become on other channels.
     """
 
     warning: Warning
@@ -109,6 +146,7 @@ class Acceptance:
     bodies: tuple[Rendition, ...]
     messages: Sequence[NewMessage]
     new: bool = True
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 class Event(NamedTuple):
@@ -228,6 +266,7 @@ class ChangeSet:
         audience: Recipients added to a campaign; a target that is there already is left out.
         suppress: Targets that are not to be written to again, each with the reason.
         withdraw: Messages whose queued parts are taken back.
+        moves: What waits on channels that are down, to be moved.
         restore: Targets whose opt-out is taken back.
         settle: Unknown fates that a person settles; the store puts on record what changed.
     """
@@ -244,6 +283,7 @@ class ChangeSet:
     audience: tuple[tuple[int, Sequence[AudienceRow]], ...] = ()
     suppress: tuple[tuple[Target, str], ...] = ()
     withdraw: tuple[int, ...] = ()
+    moves: tuple[Move, ...] = ()
     restore: tuple[Target, ...] = ()
     settle: tuple[Settlement, ...] = ()
 
@@ -281,6 +321,7 @@ class Committed(NamedTuple):
         settled: What became of each message of the settlements.
         opted_out: How many targets of `suppress` are new.
         opted_in: How many targets of `restore` had opted out.
+        moved: How many messages moved to another channel.
     """
 
     accepted: tuple[Accepted, ...]
@@ -289,6 +330,7 @@ class Committed(NamedTuple):
     settled: tuple[Settled, ...] = ()
     opted_out: int = 0
     opted_in: int = 0
+    moved: int = 0
 
 
 class Requeue(NamedTuple):
@@ -300,6 +342,7 @@ class Requeue(NamedTuple):
         attempt: Number of the attempt to come.
         flags: Kept with it.
         wire_key: The key of the attempt before.
+        as_is: Whether another channel takes the very same text.
     """
 
     channel: str
@@ -307,6 +350,7 @@ class Requeue(NamedTuple):
     attempt: int
     flags: Flag = Flag.NONE
     wire_key: bytes = b""
+    as_is: bool = True
 
 
 class ResultRow(NamedTuple):

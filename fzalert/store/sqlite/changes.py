@@ -22,10 +22,12 @@ from fzalert.store.records import (
     Committed,
     EvidenceEntry,
     Flag,
+    Move,
     NewMessage,
     PartState,
 )
 from fzalert.store.settling import Settled
+from fzalert.store.sqlite.moving import keep_fallbacks, move
 from fzalert.store.sqlite.optouts import restore, suppress
 from fzalert.store.sqlite.rows import (
     LANE_CODE,
@@ -63,7 +65,7 @@ def write_changes(
     )
     opted_in = restore(connection, vault, changes.restore) if changes.restore else 0
     feed += _withdraw(connection, changes.withdraw, now, moves)
-    settled: list[Settled] = []
+    moved, settled = _move(connection, changes.moves, now, moves), list[Settled]()
     for settlement in changes.settle:
         answers, told, entry = settle(connection, settlement, now, moves)
         settled += answers
@@ -77,7 +79,18 @@ def write_changes(
     for record in () if repeated else changes.evidence:
         append_evidence(connection, record, now)
     seq: int = connection.execute("SELECT coalesce(max(seq), 0) FROM feed").fetchone()[0]
-    return Committed(accepted, added, seq, tuple(settled), opted_out, opted_in)
+    return Committed(accepted, added, seq, tuple(settled), opted_out, opted_in, moved)
+
+
+def _move(connection: sqlite3.Connection, wanted: Sequence[Move], now: int, moves: Moves) -> int:
+    """Move what waits on channels that are down; on record where something moved."""
+    total = 0
+    for one in wanted:
+        moved, entry = move(connection, one, now, moves)
+        total += moved
+        if entry is not None:
+            append_evidence(connection, entry, now)
+    return total
 
 
 def _write_rows(connection: sqlite3.Connection, changes: ChangeSet) -> None:
@@ -192,6 +205,8 @@ def _accept(
             ),
         )
     bodies = [body_id(connection, vault, body) for body in item.bodies]
+    if item.fallbacks:
+        keep_fallbacks(connection, item, bodies)
     claimed = _insert_messages(connection, vault, item, bodies, now, moves, feed)
     return Accepted(warning.id, False, claimed)
 

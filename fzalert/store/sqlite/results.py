@@ -12,12 +12,17 @@ from fzalert.store.records import (
     ResultRow,
 )
 from fzalert.store.sqlite.books import Books, Part
+from fzalert.store.sqlite.moving import carried, carry
 from fzalert.store.sqlite.optouts import suppress
 from fzalert.store.sqlite.reports import match_lost, match_orphans
 from fzalert.store.sqlite.rows import RANK, cancel_resend, channel_id, open_target
 
 # Plain numbers: SQLite's driver takes an enumeration for an object that it must adapt first.
 QUEUED, CLAIMED, UNKNOWN = map(int, (PartState.QUEUED, PartState.CLAIMED, PartState.UNKNOWN))
+FAILED = int(PartState.FAILED)
+DOWN = "channel_down"
+STAYS_MS = 1_000
+"""How long a part waits that would move and has no text on the other channel."""
 RESENT = int(Flag.RESENT)
 
 
@@ -52,7 +57,7 @@ def write_results(books: Books, results: Sequence[ResultRow]) -> None:
                 proof,
                 books.now,
                 row.wire_key or None,
-                row.requeue.due_at if row.requeue else None,
+                row.requeue.due_at if row.requeue and state == UNKNOWN else None,
                 row.id,
                 row.part,
             )
@@ -91,30 +96,30 @@ def _requeue(
     books: Books, row: ResultRow, again: Requeue, part: Part, queued: list[tuple[object, ...]]
 ) -> tuple[int, str]:
     """Queue a part again; returns its state and word from now on."""
-    to = books.channel
+    to, parts, due = books.channel, [row.part], again.due_at
     if again.channel != books.lease.channel:
         to = channel_id(books.db, again.channel)
+        what = carried(books.db, row.id, books.channel, to, as_is=again.as_is)
+        if what is not None:
+            carry(books.db, row.id, to, what)
+            parts = parts if what.parts == 1 else list(range(what.parts))
+        elif row.word == DOWN:
+            to, due = books.channel, max(due, books.now + STAYS_MS)
+        else:
+            return FAILED, "failed"  # refused here, and no text for there
     state, word, flags = int(row.state), row.word, int(again.flags)
     if state == QUEUED and part.flags & RESENT and to == books.channel:
         # The second attempt was not taken; of the first one still nothing is known.
         state, word = UNKNOWN, "unknown"
     if state == QUEUED:
         books.move(books.channel, part.lane, CLAIMED, None)
-        books.move(to, part.lane, None, QUEUED)
+        books.moves[to, part.lane, QUEUED] += len(parts)
     else:
         flags |= RESENT
-    queued.append(
-        (
-            to,
-            part.lane,
-            again.due_at,
-            row.id,
-            row.part,
-            again.attempt,
-            flags,
-            again.wire_key or None,
-        )
-    )
+    queued += [
+        (to, part.lane, due, row.id, number, again.attempt, flags, again.wire_key or None)
+        for number in parts
+    ]
     return state, word
 
 

@@ -19,6 +19,7 @@ from fzalert.testing.stores.accepting import AcceptingContract
 from fzalert.testing.stores.base import StoreTests
 from fzalert.testing.stores.fates import FatesContract
 from fzalert.testing.stores.keeping import KeepingContract
+from fzalert.testing.stores.moving import MovingContract
 from fzalert.testing.stores.reporting import ReportingContract
 from fzalert.testing.stores.settling import SettlingContract
 
@@ -26,6 +27,11 @@ __all__ = ["StoreContract", "StoreTests"]
 
 
 class StoreContract(
-    AcceptingContract, FatesContract, ReportingContract, KeepingContract, SettlingContract
+    AcceptingContract,
+    FatesContract,
+    ReportingContract,
+    KeepingContract,
+    MovingContract,
+    SettlingContract,
 ):
     """All of it."""
