@@ -5,7 +5,7 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 LOCK   := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-config --quiet
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check fix bench lock clean
+.PHONY: help demo test soak check docs fix bench lock clean
 
 help:            ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{sub(/:.*/, "", $$1); printf "  make %-7s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ check: $(STAMP)  ## lint, format, types, layers
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+
+docs: $(STAMP)   ## build the manual into site/, strictly
+	$(PY) -m tools.docs_tables --check
+	$(PY) -m tools.docs_site
 
 fix: $(STAMP)    ## repair what lint and format can repair
 	$(VENV)/bin/ruff check --fix .

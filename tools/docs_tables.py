@@ -28,10 +28,12 @@ from fzalert_mail.codes import Stage, classify, is_mapped
 from fzalert_post.statuses import classify as read_status
 from fzalert_post.statuses import is_mapped as is_status_mapped
 from fzalert_sms.cmpp.results import LOGIN, RESULTS, meaning_of, report_kind_of
+from tools import docs_cli, docs_log
+from tools.docs_api import first_sentence, public
 from tools.docs_settings import Rows, code, settings, table
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("channels.md", "errors.md", "operations.md")
+PAGES = ("api.md", "channels.md", "commands.md", "errors.md", "observability.md", "operations.md")
 WORDS: dict[str, dict[str, Any]] = tomllib.loads(
     (Path(__file__).parent / "docs_words.toml").read_text(encoding="utf-8")
 )
@@ -203,7 +205,22 @@ def exits() -> str:
     return table(("exit code", "meaning"), rows)
 
 
+def names() -> str:
+    """What a program imports from `fzalert`."""
+
+    def rows() -> Rows:
+        for name, thing in public("fzalert").items():
+            is_text = isinstance(thing, str)
+            yield code(name), "The version, as text." if is_text else first_sentence(thing)
+
+    return table(("name", "what it is"), rows())
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "commands": docs_cli.reference,
+    "names fzalert": names,
+    "log events": docs_log.events,
+    "evidence": docs_log.acts,
     "sms.cmpp results": cmpp_results,
     "sms.cmpp logins": cmpp_logins,
     "sms.cmpp stats": cmpp_stats,

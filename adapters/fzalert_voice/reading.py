@@ -1,51 +1,59 @@
-"""Read aloud what a script left in digits or Latin letters: hotlines, phone numbers, initials.
+"""Read aloud what a script left in digits or Latin letters: the pattern pass over a free text.
 
-A script's voice text should have none. Should one slip through, an engine would read 96110 as
-ninety-six thousand; here every digit is said by itself, the way people say phone numbers.
+A script's voice text has none, for its variables have readers of their own. What comes here is a
+text that has no recording and is synthesised: dates, times, amounts, counts and numbers are found
+by their shape, in the order of the table below, and given to the reader of their type. What no
+pattern knows is said digit by digit, the way people say phone numbers. Addresses of the web and
+emoji are not spoken.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Final
+
+from fzalert_voice.readers import (
+    MEASURES,
+    read_amount,
+    read_case_number,
+    read_count,
+    read_date,
+    read_digits,
+    read_letters,
+    read_number,
+    read_phone,
+    read_time,
+)
 
 __all__ = ["read_digits", "read_phone", "spoken"]
 
-_DIGITS: Final = str.maketrans("0123456789", "零幺二三四五六七八九")
-_MASKED: Final = re.compile(r"(?:\+?86)?(1[3-9]\d)\*+(\d{4})")
-_MOBILE: Final = re.compile(r"(?:\+?86)?(1[3-9]\d)-?(\d{4})-?(\d{4})")
-_SERVICE: Final = re.compile(r"([48]00)-?(\d{3})-?(\d{4})")
-_LANDLINE: Final = re.compile(r"(0\d{2,3})-(\d{3,4})(\d{4})")
-_CARD: Final = re.compile(r"\d{12,19}")
-_NUMBER: Final = re.compile(r"(?<![\d+])\+?\d[\d*\-]*\d|\d")
-_WORD: Final = re.compile(r"[A-Za-z]+")
+_NOT_SPOKEN: Final = re.compile(
+    r"(?:https?://|www\.)[^\s，。；！？、]+|[\u200b-\u200f\u2600-\u27bf\ufe0e\ufe0f\U0001f000-\U0001faff]"
+)
+_AMOUNT = r"¥ ?\d[\d,]*(?:\.\d{1,2})?[万亿]?元?|\d[\d,]*(?:\.\d{1,2})?[万亿]?元"
+_MEASURE = "|".join(MEASURES)
+_TABLE: Final[tuple[tuple[str, str, Callable[[str], str]], ...]] = (
+    ("case", r"[\[〔]\d{4}[\]〕]\d+号?", read_case_number),
+    ("mobile", r"\+?(?:86)?1[3-9]\d(?:-?\d{4}-?\d{4}|\*+\d{4})", read_phone),
+    ("landline", r"0\d{2,3}-\d{7,8}|[48]00-?\d{3}-?\d{4}", read_phone),
+    ("date", r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}月\d{1,2}[日号]", read_date),
+    ("time", r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?", read_time),
+    ("amount", _AMOUNT, read_amount),
+    ("rate", r"\d+(?:\.\d+)?%|-?\d+(?:\.\d+)?°C|\d+/\d+|(?<!\.)\d+\.\d+(?!\.?\d)", read_number),
+    ("count", rf"第\d{{1,4}}|\d{{1,8}}(?:[-~到至]\d{{1,8}})?(?:{_MEASURE})", read_count),
+    ("digits", r"\+?\d[\d*\-]*\d|\d", read_phone),
+)
+_PATTERN: Final = re.compile(
+    r"(?<![\d+])(?:"
+    + "|".join(f"(?P<{name}>{shape})" for name, shape, _ in _TABLE)
+    + r")(?:(?<=\D)|(?!\d))"
+)
+_RUN: Final = re.compile(r"\d+")
+_READERS: Final = {name: reader for name, _, reader in _TABLE}
+_LETTERS: Final = re.compile(r"[A-Za-z]+")
 _SPACES: Final = re.compile(r" {2,}")
-
-
-def read_digits(digits: str) -> str:
-    """Say digit by digit, with 幺 for 1.
-
-    >>> read_digits("96110")
-    '九六幺幺零'
-    """
-    return digits.translate(_DIGITS)
-
-
-def read_phone(number: str) -> str:
-    """Say a hotline or a phone number in the groups people use.
-
-    A number of 12 to 19 digits is a card or an account, of which only the tail is ever spoken in
-    a public hall.
-    """
-    if match := _MASKED.fullmatch(number):
-        return f"{read_digits(match[1])}，尾号{read_digits(match[2])}"
-    for pattern in (_MOBILE, _SERVICE, _LANDLINE):
-        if match := pattern.fullmatch(number):
-            return "，".join(read_digits(group) for group in match.groups())
-    if _CARD.fullmatch(number):
-        return f"尾号{read_digits(number[-4:])}"
-    return "，".join(read_digits(run) for run in re.findall(r"\d+", number))
 
 
 def spoken(text: str) -> str:
@@ -53,8 +61,21 @@ def spoken(text: str) -> str:
 
     >>> spoken("请拨打96110，到ATM机旁")
     '请拨打九六幺幺零，到 A T M 机旁'
+    >>> spoken("11月2日9:05，被骗¥50,000.00，2次")
+    '十一月二日九点零五分，被骗五万元，两次'
     """
-    text = unicodedata.normalize("NFKC", text).replace(",", "，").replace("?", "？")
-    text = _NUMBER.sub(lambda match: read_phone(match[0]), text)
-    text = _WORD.sub(lambda match: f" {' '.join(match[0].upper())} ", text)
+    text = unicodedata.normalize("NFKC", _NOT_SPOKEN.sub("", text))
+    text = _PATTERN.sub(_read, text)
+    text = _RUN.sub(lambda match: read_digits(match[0]), text)
+    text = text.replace(",", "，").replace("?", "？")
+    text = _LETTERS.sub(lambda match: f" {read_letters(match[0])} ", text)
     return _SPACES.sub(" ", text).strip()
+
+
+def _read(match: re.Match[str]) -> str:
+    assert match.lastgroup is not None  # noqa: S101  each alternative has a name
+    try:
+        return _READERS[match.lastgroup](match[0])
+    except ValueError:
+        # The shape is of the type and the value is not: the 31st month, say.
+        return _RUN.sub(lambda run: read_phone(run[0]), match[0])

@@ -255,13 +255,12 @@ class Engine:
         recorder = Recorder(self._folder / f"{name}-{number}.recorder", boot)
         parts = await self._store.recover(lease)
         rows = recovered_rows(
-            [(part.submission, part.flags) for part in parts],
+            parts,
             recorder,
             state.policy,
             self.limits,
             self._clock.millis(),
             self._rng,
-            lease.epoch,
         )
         if rows:
             await self._store.tick(lease, TickInput(results=rows))

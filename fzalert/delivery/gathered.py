@@ -37,6 +37,11 @@ class Gathered:
         """Whether nothing more should be read from the far side for now."""
         return sum(len(batch.rows) for batch in self._inbound) > INBOUND_MOST
 
+    @property
+    def size(self) -> int:
+        """How many results and inbound rows wait."""
+        return len(self._rows) + sum(len(batch.rows) for batch in self._inbound)
+
     def keys(self) -> set[Key]:
         """The parts with a result here."""
         return {(row.id, row.part) for row in self._rows}

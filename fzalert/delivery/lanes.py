@@ -40,6 +40,7 @@ class Lanes:
         self._clock = clock
         self._too_late = too_late
         self._ready: dict[Lane, deque[Claimed]] = {lane: deque() for lane in LANES}
+        self._both = [(self._ready[lane], self.wake[lane]) for lane in LANES]
         self._out: set[Key] = set()
         self._busy: dict[str, int] = {}
 
@@ -73,12 +74,13 @@ class Lanes:
     def remove(self, unwanted: set[Key]) -> list[Claimed]:
         """Take out parts that are ready and not wanted any more."""
         removed: list[Claimed] = []
-        for lane, ready in self._ready.items():
-            kept: deque[Claimed] = deque()
+        for ready in self._ready.values():
+            kept: list[Claimed] = []
             for one in ready:
                 hit = (one.submission.id, one.submission.part) in unwanted
                 (removed if hit else kept).append(one)
-            self._ready[lane] = kept
+            ready.clear()
+            ready.extend(kept)
         return removed
 
     def empty(self) -> Iterable[Claimed]:
@@ -89,9 +91,9 @@ class Lanes:
 
     def wake_up(self) -> None:
         """Wake the lanes that have something."""
-        for lane in LANES:
-            if self._ready[lane]:
-                self.wake[lane].set()
+        for ready, wake in self._both:
+            if ready:
+                wake.set()
 
     def next_batch(self, lane: Lane, recorder_room: int) -> list[Claimed] | None:
         """What may go now, counted as out from here on; None where only the pace forbids it."""
@@ -112,7 +114,7 @@ class Lanes:
             one = ready.popleft()
             if one.submission.not_after <= now:
                 self._too_late(one)
-            elif self._is_busy(one):
+            elif self._per_target is not None and self._is_busy(one, self._per_target):
                 passed_over.append(one)
             else:
                 batch.append(one)
@@ -131,13 +133,11 @@ class Lanes:
                 del self._busy[address]
         self.wake_up()
 
-    def _is_busy(self, one: Claimed) -> bool:
+    def _is_busy(self, one: Claimed, most: int) -> bool:
         """Whether a target has all it may have at once; counts the part in where it has not."""
-        if self._per_target is None:
-            return False
         address = one.submission.target.address
         busy = self._busy.get(address, 0)
-        if busy >= self._per_target:
+        if busy >= most:
             return True
         self._busy[address] = busy + 1
         return False

@@ -99,6 +99,20 @@ def decide(
     A part that is not to be resent blindly never moves to another channel once it was resent:
     what is known of its first attempt stays with this one.
     """
+    if receipt.kind is ReceiptKind.SENT:  # nearly every answer: its row is made once
+        return ResultRow(
+            part.id,
+            part.part,
+            PartState.SENT if channel.reports else PartState.DELIVERED,
+            "sent",
+            receipt.code,
+            receipt.detail,
+            receipt.carrier_id,
+            receipt.proof,
+            wire_key,
+            None,
+            receipt.suppress,
+        )
     row = ResultRow(
         part.id,
         part.part,
@@ -113,9 +127,6 @@ def decide(
         receipt.suppress,
     )
     match receipt.kind:
-        case ReceiptKind.SENT:
-            state = PartState.SENT if channel.reports else PartState.DELIVERED
-            return row._replace(state=state)
         case ReceiptKind.PERMANENT:
             # Balance, signature, login: this channel's own trouble, not the message's.
             if receipt.scope in {Scope.BINDING, Scope.CHANNEL} and _may_move(part, flags, channel):

@@ -98,24 +98,25 @@ class Recorder:
         finally:
             os.close(handle)
 
-    def read(self, epoch: int | None = None) -> dict[tuple[int, int], Recorded] | None:
+    @property
+    def epoch(self) -> int:
+        """Of the lease it was last reset for: it tells of parts that were claimed under that one.
+
+        An owner that took the lease later and died before its own `reset` has sent nothing and
+        settled nothing, so it takes nothing away from what stands here.
+        """
+        epoch: int = HEADER.unpack_from(self._map, 0)[2]
+        return epoch
+
+    def read(self) -> dict[tuple[int, int], Recorded] | None:
         """What the last owner left, by (id, part).
 
-        Args:
-            epoch: Of the lease that reads now, where there is one. The recorder then follows it,
-                so that a second crash before `reset` still finds its own recorder.
-
         Returns:
-            None where the recorder is worthless: memory was lost since, or another owner, with a
-            recorder of its own, held the lease in between.
+            None where the recorder is worthless: memory was lost since.
         """
-        magic, boot, written = HEADER.unpack_from(self._map, 0)
+        magic, boot, _ = HEADER.unpack_from(self._map, 0)
         if magic != MAGIC or boot.rstrip(b"\0") != self._boot:
             return None
-        if epoch is not None:
-            if written != epoch - 1:
-                return None
-            HEADER.pack_into(self._map, 0, MAGIC, self._boot, epoch)
         found: dict[tuple[int, int], Recorded] = {}
         for number in range(SLOTS):
             at = HEADER_SIZE + number * SLOT_SIZE

@@ -8,23 +8,22 @@ from random import Random
 from fzalert.delivery.policy import Channel, Limits, back_to_queue, decide
 from fzalert.delivery.recorder import Recorder
 from fzalert.messages import Receipt, ReceiptKind
-from fzalert.ports import Submission
-from fzalert.store import Flag, ResultRow
+from fzalert.store import OpenPart, ResultRow
 
 
 def recovered_rows(
-    parts: Iterable[tuple[Submission, Flag]],
+    parts: Iterable[OpenPart],
     recorder: Recorder,
     channel: Channel,
     limits: Limits,
     now: int,
     rng: Random,
-    epoch: int | None = None,
 ) -> list[ResultRow]:
     """Decide what became of the parts that a former owner left open (engine, flight recorder).
 
-    Without a recorder of this boot every open part is unknown. With one: never written → back to
-    the queue; answered → the answer; written and unanswered → unknown.
+    Without a recorder of this boot every open part is unknown, and so is a part that was claimed
+    under another lease than the recorder's. Otherwise: never written → back to the queue;
+    answered → the answer; written and unanswered → unknown.
 
     Args:
         parts: The open parts.
@@ -33,11 +32,11 @@ def recovered_rows(
         limits: Figures of the engine.
         now: Milliseconds since the epoch.
         rng: Source of jitter.
-        epoch: Of the new lease; another owner in between makes the recorder worthless.
     """
-    recorded = recorder.read(epoch)
+    of_this_boot = recorder.read()
     rows: list[ResultRow] = []
-    for part, flags in parts:
+    for part, flags, epoch in parts:
+        recorded = of_this_boot if epoch == recorder.epoch else None
         slot = recorded.get((part.id, part.part)) if recorded is not None else None
         if recorded is not None and slot is None:
             rows.append(back_to_queue(part, flags, channel.name, now))

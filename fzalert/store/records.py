@@ -425,10 +425,17 @@ class TickOutput:
 
 
 class OpenPart(NamedTuple):
-    """A part that was claimed and has no result: what a restart finds."""
+    """A part that was claimed and has no result: what a restart finds.
+
+    Attributes:
+        submission: As it was claimed.
+        flags: What happened to it before.
+        epoch: Of the lease that it was claimed under.
+    """
 
     submission: Submission
     flags: Flag
+    epoch: int
 
 
 class CounterRow(NamedTuple):

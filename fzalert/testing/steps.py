@@ -17,6 +17,7 @@ import signal
 import sqlite3
 import struct
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -26,7 +27,6 @@ from typing import Any, NamedTuple
 
 from typing_extensions import override
 
-from fzalert.clock import SystemClock
 from fzalert.delivery import engine, gathered, recorder, slot, wire
 from fzalert.ports import InboundBatch
 from fzalert.store.sqlite import store, ticking, writer
@@ -136,7 +136,6 @@ class _Marks:
     def __init__(self, file: Path, die_at: str, count: int, after: int) -> None:
         with file.open("r+b") as handle:
             self._map = mmap.mmap(handle.fileno(), _LAYOUT.size)
-        self._clock = SystemClock()
         self._number = {step: number for number, step in enumerate(STEPS)}
         self._lane = {step: int(step in STORE) for step in STEPS}
         self._die_at = die_at
@@ -151,7 +150,7 @@ class _Marks:
         if step == self._die_at and self.written >= self._after:
             self._left -= 1
             if not self._left:
-                _LAYOUT.pack_into(self._map, 0, *self._map[:2], self._clock.monotonic())
+                _LAYOUT.pack_into(self._map, 0, *self._map[:2], time.monotonic())
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def idle(self, step: str) -> None:

@@ -100,7 +100,7 @@ async def test_reloads_amid_a_campaign_lose_nobody_and_reach_nobody_twice(
                 table = table.replace(f"port = {carrier.port}", f"port = {other.port}")
                 more.write_text(table, encoding="utf-8")
                 status = await _hang_up(client, daemon)
-                assert [one.name for one in status.channels] == ["cmpp-1", "cmpp-2"]
+                assert [one.name for one in status.channels] == ["cmpp-1", "cmpp-2"], status.config
                 assert status.config.refused == ""
                 await _more(carrier, tap, 100)
 

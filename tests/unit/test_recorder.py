@@ -16,7 +16,7 @@ from fzalert.delivery.recorder import HEADER_SIZE, SLOT_SIZE, SLOTS, Recorder, b
 from fzalert.delivery.recovery import recovered_rows
 from fzalert.messages import Lane, ReceiptKind
 from fzalert.ports import Submission
-from fzalert.store import Flag, PartState, ResultRow
+from fzalert.store import Flag, OpenPart, PartState, ResultRow
 from fzalert.testing.parcels import number, text_in_parts
 
 NOW = 1_000_000
@@ -34,17 +34,20 @@ def recovered(
     *ids: int,
     boot: str = BOOT,
     lane: Lane = Lane.BULK,
-    epoch: int | None = None,
+    claimed_under: int = 1,
     channel: Channel | None = None,
     flags: Flag = Flag.NONE,
 ) -> list[ResultRow]:
     parts = [
-        (Submission(id_, 0, lane, number(id_), text_in_parts(), NOW + 60_000), flags) for id_ in ids
+        OpenPart(
+            Submission(id_, 0, lane, number(id_), text_in_parts(), NOW + 60_000),
+            flags,
+            claimed_under,
+        )
+        for id_ in ids
     ]
     recorder = Recorder(path, boot)
-    found = recovered_rows(
-        parts, recorder, channel or Channel("sms"), Limits(), NOW, Random(0), epoch
-    )
+    found = recovered_rows(parts, recorder, channel or Channel("sms"), Limits(), NOW, Random(0))
     recorder.close()
     return found
 
@@ -107,16 +110,16 @@ def test_without_a_recorder_all_is_unknown(path: Path) -> None:
     assert [row.state for row in rows] == [PartState.UNKNOWN] * 2
 
 
-def test_another_owner_in_between_makes_it_worthless(path: Path) -> None:
+def test_it_tells_nothing_of_what_another_owner_claimed(path: Path) -> None:
     fresh(path, epoch=4)
-    assert recovered(path, 7, epoch=6)[0].state is PartState.UNKNOWN
-    assert recovered(path, 7, epoch=5)[0].state is PartState.QUEUED
+    assert recovered(path, 7, claimed_under=5)[0].state is PartState.UNKNOWN
+    assert recovered(path, 7, claimed_under=4)[0].state is PartState.QUEUED
 
 
 def test_a_second_crash_before_the_reset_still_finds_its_own(path: Path) -> None:
     fresh(path, epoch=4).writing(8, 0, b"k")
-    for epoch in (5, 6, 7):
-        rows = recovered(path, 7, 8, epoch=epoch)
+    for _ in range(3):
+        rows = recovered(path, 7, 8, claimed_under=4)
         assert [row.state for row in rows] == [PartState.QUEUED, PartState.UNKNOWN]
 
 

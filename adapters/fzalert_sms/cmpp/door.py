@@ -18,6 +18,9 @@ _FREQUENT = Receipt(
 )
 
 
+_PHONE = TargetKind.PHONE
+
+
 class Row(NamedTuple):
     """One part that may be written.
 
@@ -65,7 +68,7 @@ class Door:
             target, rendition = submission.target, submission.rendition
             refusal = ""
             number = target.address
-            if target.kind is not TargetKind.PHONE:
+            if target.kind is not _PHONE:
                 refusal = f"此通道不送 {target.kind} · this channel serves no {target.kind}"
             elif not isinstance(rendition, SmsText):
                 refusal = f"此通道不送 {rendition.kind} · this channel takes no {rendition.kind}"

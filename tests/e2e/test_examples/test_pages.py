@@ -1,7 +1,9 @@
-"""The quick start, step by step as it is printed, in both languages; and the READMEs' programs.
+"""The pages that somebody follows with their hands, block by block as they are printed; and what
+the operations page prints.
 
-A comment before a fenced block says what it is: `run` (its exit codes), `serve` (another terminal),
-`file`, `link` (a GET), `example` (the text of a file of the repository).
+A comment before a fenced block says what it is: `run` (its exit codes), `prints` (what the command
+before must have said, `…` for anything), `serve` (another terminal), `file`, `link` (a GET); `stop`
+stands alone and ends another terminal. `example` is the text of a file of the repository.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from asyncio.subprocess import Process
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,12 +23,16 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[3]
 MANUAL = REPOSITORY / "docs"
-BLOCK = re.compile(r"^(?:<!-- ([^>]+?) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(?:<!-- ([^>]+?) -->\n)?```(\w+)\n(.*?)^```$|^<!-- (stop: \w+) -->$",
+    re.MULTILINE | re.DOTALL,
+)
 PORTS = ("7890", "8800")  # of the gateway and the pages, as they are printed
+FOLLOWED = ("quickstart", "branch", "county", "detective")
 
 
 class Block(NamedTuple):
-    """One fenced block."""
+    """One fenced block, or a mark that stands alone."""
 
     role: str
     language: str
@@ -34,7 +41,7 @@ class Block(NamedTuple):
 
 def blocks(page: Path) -> list[Block]:
     found = BLOCK.findall(page.read_text(encoding="utf-8"))
-    return [Block(role, language, text) for role, language, text in found]
+    return [Block(role or alone, language, text) for role, language, text, alone in found]
 
 
 class Reader:
@@ -44,6 +51,8 @@ class Reader:
         self._branch = branch
         self._terminals = terminals
         self._ports = dict.fromkeys(PORTS, "0")
+        self._running: dict[str, Process] = {}
+        self._said = ""
 
     def _here(self, text: str) -> str:
         for printed, real in self._ports.items():
@@ -55,13 +64,20 @@ class Reader:
         match role.rstrip(":"):
             case "run":
                 ran = await self._branch.ran("sh", "-euc", self._here(block.text))
-                assert ran.code in {int(code) for code in rest.split()} or ran.code == 0, ran
+                assert ran.code in {int(code) for code in rest.split() or ["0"]}, (block, ran)
+                self._said = ran.out
+            case "prints":
+                self._compare(block.text)
             case "file":
                 # The page leaves [web] out, which means port 8800: here it must be a free one.
                 text = block.text.replace("[identity]", "[web]\nport = 0\n[identity]")
                 (self._branch.folder / rest).write_text(text, encoding="utf-8")
             case "serve":
                 await self._serve(rest, self._here(block.text))
+            case "stop":
+                process = self._running.pop(rest)
+                process.terminate()
+                await self._branch.ended(process)
             case "link":
                 async with httpx.AsyncClient() as browser:
                     answer = await browser.get(self._here(block.text.strip()))
@@ -69,10 +85,22 @@ class Reader:
             case _:
                 raise AssertionError(f"what is {block.role!r}?")
 
+    def _compare(self, text: str) -> None:
+        """Every printed line was said, in this order, whatever the room between words.
+
+        Other lines may stand between them.
+        """
+        said = iter([" ".join(line.split()) for line in self._said.splitlines()])
+        for line in text.splitlines():
+            words = " ".join(self._here(line).split())
+            wanted = re.compile(".*".join(re.escape(part) for part in words.split("…")))
+            assert any(wanted.fullmatch(one) for one in said), (line, self._said)
+
     async def _serve(self, what: str, text: str) -> None:
         process = await self._terminals.enter_async_context(
             self._branch.started("sh", "-euc", f"exec {text}")
         )
+        self._running[what] = process
         if what == "gateway":
             port = str(json.loads(await self._branch.line_of(process))["port"])
             config = self._branch.config
@@ -86,21 +114,32 @@ class Reader:
             self._ports["8800"] = found[1]
 
 
-@pytest.mark.parametrize("page", ["quickstart.md", "quickstart.zh-CN.md"])
-async def test_the_quick_start_works_as_it_is_printed(bare: Branch, page: str) -> None:
+@pytest.mark.parametrize("name", FOLLOWED)
+async def test_a_page_works_as_it_is_printed(bare: Branch, name: str) -> None:
+    """In English; that the Chinese page has the same blocks is a test of its own."""
+    followed = 0
     async with contextlib.AsyncExitStack() as terminals:
         reader = Reader(bare, terminals)
-        for block in blocks(MANUAL / page):
+        for block in blocks(MANUAL / f"{name}.md"):
             if block.role:
                 await reader.follow(block)
-        status = json.loads((await bare.fzalert("status", "--json")).out)
-    assert status["totals"]["accepted"] == 3
-    assert status["totals"]["delivered"] == 2
-    assert (bare.folder / "atm-1.wav").stat().st_size > 100_000
+                followed += 1
+        if name == "quickstart":
+            status = json.loads((await bare.fzalert("status", "--json")).out)
+            assert status["totals"]["accepted"] == 3
+            assert status["totals"]["delivered"] == 2
+            assert (bare.folder / "atm-1.wav").stat().st_size > 100_000
+    assert followed > 4
 
 
-def test_both_quick_starts_have_the_same_steps() -> None:
-    english, chinese = (blocks(MANUAL / f"quickstart{part}.md") for part in ("", ".zh-CN"))
+@pytest.mark.parametrize("name", FOLLOWED[1:])
+def test_no_block_of_a_first_hour_is_left_out(name: str) -> None:
+    assert [block for block in blocks(MANUAL / f"{name}.md") if not block.role] == []
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_both_languages_have_the_same_steps(name: str) -> None:
+    english, chinese = (blocks(MANUAL / f"{name}{part}.md") for part in ("", ".zh-CN"))
     assert english == chinese
 
 

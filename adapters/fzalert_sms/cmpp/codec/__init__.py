@@ -16,6 +16,7 @@ from fzalert_sms.cmpp.codec.decode import decode, decode_report
 from fzalert_sms.cmpp.codec.encode import (
     SubmitTemplate,
     concatenation_header,
+    deliver_answer,
     encode,
     encode_report,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "concatenation_header",
     "decode",
     "decode_report",
+    "deliver_answer",
     "encode",
     "encode_report",
     "gateway_digest",

@@ -6,6 +6,7 @@ Responses are read by their length, since peers answer in the layout of the othe
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 
 from fzalert_sms.cmpp.codec import layout as c
@@ -95,9 +96,9 @@ def decode_report(content: bytes) -> Report | None:
     msg_id, stat, submitted, done, number, sequence = shape.unpack(content.ljust(shape.size, b"\0"))
     return Report(
         msg_id,
-        _text(stat).strip(),
-        _text(submitted).strip(),
-        _text(done).strip(),
+        _word(stat),
+        _word(submitted),
+        _word(done),
         _text(number).strip(),
         sequence,
         size not in (60, 71),
@@ -106,6 +107,16 @@ def decode_report(content: bytes) -> Report | None:
 
 def _text(octets: bytes) -> str:
     return octets.partition(b"\0")[0].decode("latin-1")
+
+
+# What a busy link says again and again (access number, service, status, minute) is read once.
+# Numbers of persons are not kept.
+@lru_cache(maxsize=256)
+def _word(octets: bytes) -> str:
+    return _text(octets).strip()
+
+
+_known = lru_cache(maxsize=256)(_text)
 
 
 def _exactly(body: bytes, size: int) -> None:
@@ -180,7 +191,7 @@ def _deliver(sequence: int, body: bytes, layout: Layout) -> Frame:
         raise _Unreadable("Msg_Length and the length of the frame do not agree")
     end = head.size + size
     return Deliver(
-        sequence, id_, _text(dest), _text(service), pid, udhi, fmt, _text(source), source_type,
+        sequence, id_, _known(dest), _known(service), pid, udhi, fmt, _text(source), source_type,
         registered, body[head.size : end], body[end:],
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ from fzalert_sms.cmpp.codec.frames import (
     TerminateResp,
     Unknown,
 )
-from fzalert_sms.cmpp.codec.layout import HEADER, Layout
+from fzalert_sms.cmpp.codec.layout import HEADER, V20, V30, Layout
 
 _UDH = b"\x05\x00\x03"
 """Concatenation header with an 8-bit reference. Source: 3GPP TS 23.040, 9.2.3.24.1."""
@@ -57,6 +57,22 @@ def encode_report(report: Report, layout: Layout) -> bytes:
             report.smsc_sequence.to_bytes(4, "big"),
         )
     )
+
+
+_DELIVER_ANSWERS = {V20.status: Struct(">III8sB"), V30.status: Struct(">III8sI")}
+
+
+def deliver_answer(sequence: int, msg_id: bytes, result: int, layout: Layout) -> bytes:
+    """Write a DELIVER_RESP in one step: a busy link answers thousands a second.
+
+    Args:
+        sequence: Of the DELIVER.
+        msg_id: Its eight octets, as they were read.
+        result: 0 to 255.
+        layout: The version agreed at login.
+    """
+    shape = _DELIVER_ANSWERS[layout.status]
+    return shape.pack(shape.size, c.DELIVER_RESP, sequence, msg_id, result)
 
 
 def concatenation_header(reference: int, total: int, number: int) -> bytes:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
 from fzalert_sms.cmpp.codec.layout import HEADER, MAX_FRAME
+
+_LENGTH = Struct(">I").unpack_from
+_SHORTEST = HEADER.size
 
 
 class FrameBuffer:
@@ -29,8 +34,8 @@ class FrameBuffer:
         start = 0
         size = len(data)
         while size - start >= 4:
-            length = int.from_bytes(data[start : start + 4], "big")
-            if not HEADER.size <= length <= MAX_FRAME:
+            (length,) = _LENGTH(data, start)
+            if not _SHORTEST <= length <= MAX_FRAME:
                 self.lost = f"Total_Length is {length}"
                 self._rest = b""
                 return frames

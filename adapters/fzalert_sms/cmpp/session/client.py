@@ -16,6 +16,7 @@ from fzalert_sms.cmpp.codec import (
     DeliverResp,
     Layout,
     TerminateResp,
+    deliver_answer,
     is_from_gateway,
     source_digest,
 )
@@ -30,6 +31,9 @@ from fzalert_sms.cmpp.session.events import (
     State,
     T,
 )
+
+
+_ANSWERING = frozenset({State.OPEN, State.LEAVING})
 
 
 class Credentials(NamedTuple):
@@ -85,9 +89,9 @@ class ClientSession(Session[T], Generic[T]):
 
     def acknowledge(self, sequence: int, msg_id: bytes, result: int = 0) -> None:
         """Answer a delivery, once what it says is on disk. After the close it does nothing."""
-        if self.state in (State.OPEN, State.LEAVING):
+        if self.state in _ANSWERING:
             self.unacknowledged -= 1
-            self._reply(DeliverResp(sequence, msg_id, result))
+            self._replies.append(deliver_answer(sequence, msg_id, result, self.layout))
 
     @override
     def receive_data(self, data: bytes, now: float) -> list[Event]:

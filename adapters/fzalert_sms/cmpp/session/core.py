@@ -196,11 +196,12 @@ class Session(ABC, Generic[T]):
         self._heard_at = now
         self._tests = 0
         answer = self.answer_command
+        is_open = self.state is State.OPEN
         for frame in self._buffer.feed(data):
             if self.tap is not None:
                 self.tap(frame)
             shape = _ANSWERS.get(len(frame))
-            if shape is not None and self.state is State.OPEN:
+            if shape is not None and is_open:
                 _, command, sequence, msg_id, result = shape.unpack(frame)
                 if command == answer:
                     self._settle(sequence, msg_id, result, events)
@@ -209,6 +210,7 @@ class Session(ABC, Generic[T]):
             handler = self._table[self.state].get(command)
             if handler is not None:
                 handler(frame, now, events)
+                is_open = self.state is State.OPEN
             elif self.state is State.AUTH:
                 self._close(f"command {command:#010x} before the login", events)
             elif not self.is_closed:

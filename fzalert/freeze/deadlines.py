@@ -1,0 +1,159 @@
+"""What falls due when, computed from a case alone: so it can be stored, compared and recovered.
+
+`due` gives every deadline that a case has now. The store keeps them; whoever runs them compares the
+stored ones with these after each change, and asks `command_for` what a fired one leads to. Hours
+run through weekends and holidays; only a bank's time to pay back counts working days.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from dateutil.relativedelta import relativedelta
+
+from fzalert.freeze.commands import Authority, Command, Escalate, Expire, Remind
+from fzalert.freeze.model import (
+    FreezeCase,
+    FreezeMode,
+    Instruction,
+    InstructionKind,
+    Measure,
+    MeasureState,
+    Stage,
+)
+from fzalert.freeze.policy import Policy
+from fzalert.freeze.values import legal_day
+
+__all__ = ["LADDER", "Due", "DueKind", "command_for", "due", "working_days_after"]
+
+LADDER = ("next-channel", "phone", "supervisor", "centre")
+"""Who is asked next when a desk does not acknowledge: each rung waits twice as long as before."""
+
+
+class DueKind(enum.StrEnum):
+    """What a deadline is about."""
+
+    ENTRY = "entry"
+    FIRST_DISPATCH = "first-dispatch"
+    ACKNOWLEDGE = "acknowledge"
+    RESULT = "result"
+    STOP_EXPIRY = "stop-expiry"
+    FREEZE_EXPIRY = "freeze-expiry"
+    SORT_WHOLE = "sort-whole"
+    IRRELEVANT = "irrelevant"
+    OTHER_PREFECTURE = "other-prefecture"
+    RETURN = "return"
+
+
+class Due(NamedTuple):
+    """One deadline.
+
+    Attributes:
+        measure: Which measure.
+        kind: What it is about.
+        name: Unique in the measure: kind, and for a reminder or rung which one.
+        due_at: When it fires.
+        base_at: The deadline itself, where this is a reminder of it.
+        application_id: The instruction that it is about, or empty.
+        step: Rung of the ladder, 1 for the first; 0 elsewhere.
+        reminder: Whether it reminds only.
+    """
+
+    measure: str
+    kind: DueKind
+    name: str
+    due_at: datetime
+    base_at: datetime
+    application_id: str = ""
+    step: int = 0
+    reminder: bool = False
+
+
+def due(case: FreezeCase, policy: Policy) -> tuple[Due, ...]:
+    """Every deadline of a case, soonest first; those of ended measures are gone."""
+    found: list[Due] = []
+    for measure in case.measures.values():
+        if not measure.is_final:
+            found.extend(_of_measure(case, measure, policy))
+    return tuple(sorted(found, key=lambda one: (one.due_at, one.measure, one.name)))
+
+
+def command_for(one: Due, by: Authority) -> Command:
+    """What a fired deadline asks of its case."""
+    if one.kind is DueKind.ACKNOWLEDGE and not one.reminder:
+        return Escalate(
+            by, one.measure, one.application_id, one.step, LADDER[one.step - 1], one.due_at
+        )
+    if one.kind in {DueKind.STOP_EXPIRY, DueKind.FREEZE_EXPIRY} and not one.reminder:
+        return Expire(by, one.measure, one.due_at)
+    return Remind(by, one.measure, one.name, one.due_at)
+
+
+def working_days_after(start: date, days: int) -> date:
+    """The day that lies a number of working days after another, by the official calendar.
+
+    Beyond the years that the calendar knows, Monday to Friday count.
+    """
+    import chinese_calendar
+
+    day = start
+    left = days
+    while left > 0:
+        day += timedelta(days=1)
+        try:
+            working = chinese_calendar.is_workday(day)
+        except NotImplementedError:
+            working = day.weekday() < 5
+        left -= working
+    return day
+
+
+def _of_measure(case: FreezeCase, measure: Measure, policy: Policy) -> Iterator[Due]:
+    current = measure.current
+    if measure.state is MeasureState.DRAFT and measure.stop_no == 0:
+        entry = case.report.at + timedelta(minutes=policy.limit("entry_minutes"))
+        yield from _with_reminders(measure, DueKind.ENTRY, entry, policy)
+    if current is not None:
+        yield from _of_instruction(measure, current, policy)
+    if measure.expires_at is not None:
+        frozen = measure.frozen is not None
+        kind = DueKind.FREEZE_EXPIRY if frozen else DueKind.STOP_EXPIRY
+        yield from _with_reminders(measure, kind, measure.expires_at, policy)
+    if measure.irrelevant_at is not None:
+        lift = measure.irrelevant_at + timedelta(days=policy.limit("irrelevant_days"))
+        yield from _with_reminders(measure, DueKind.IRRELEVANT, lift, policy)
+    if measure.mode is FreezeMode.WHOLE and measure.started_at is not None:
+        sort = measure.started_at + relativedelta(months=policy.limit("whole_sort_months"))
+        yield from _with_reminders(measure, DueKind.SORT_WHOLE, sort, policy)
+
+
+def _of_instruction(measure: Measure, current: Instruction, policy: Policy) -> Iterator[Due]:
+    if current.stage is Stage.APPROVED and current.approved_at is not None:
+        first = current.approved_at + timedelta(seconds=policy.limit("first_dispatch_seconds"))
+        yield Due(measure.id, DueKind.FIRST_DISPATCH, "first-dispatch", first, first, current.id)
+    if current.sent_at is None:
+        return
+    if current.stage is Stage.SENT:
+        at = current.sent_at
+        for step in range(1, len(LADDER) + 1):
+            at += timedelta(minutes=policy.limit("acknowledge_minutes") * 2 ** (step - 1))
+            name = f"acknowledge-{step}"
+            yield Due(measure.id, DueKind.ACKNOWLEDGE, name, at, at, current.id, step)
+    result = current.sent_at + policy.hours("result_hours")
+    yield Due(measure.id, DueKind.RESULT, "result", result, result, current.id)
+    if current.kind is InstructionKind.RETURN:
+        day = working_days_after(legal_day(current.sent_at), policy.limit("return_working_days"))
+        left = timedelta(days=(day - legal_day(current.sent_at)).days)
+        back = current.sent_at + left
+        yield Due(measure.id, DueKind.RETURN, "return", back, back, current.id)
+
+
+def _with_reminders(measure: Measure, kind: DueKind, at: datetime, policy: Policy) -> Iterator[Due]:
+    for minutes in policy.reminders.get(kind, ()):
+        name = f"{kind}-{minutes}m"
+        early = at - timedelta(minutes=minutes)
+        yield Due(measure.id, kind, name, early, at, reminder=True)
+    yield Due(measure.id, kind, str(kind), at, at)

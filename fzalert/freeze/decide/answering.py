@@ -1,0 +1,124 @@
+"""Sending, acknowledging, receipts: what the program and the institutions do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fzalert.access import Role
+from fzalert.freeze import commands, events
+from fzalert.freeze.decide.core import Asking, Decision, Guarded, find_instruction, handle
+from fzalert.freeze.model import FreezeMode, Instruction, InstructionKind, Measure, Stage
+from fzalert.freeze.results import Grade, Outcome, Receipt, result_of
+
+_DESK = (Role.BANK_DESK, Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER)
+_SENDING = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER)
+
+
+@handle.register
+def _sent(command: commands.MarkSent, asking: Asking) -> Decision:
+    guards = Guarded(asking, command, command.measure)
+    case = asking.case
+    if case is None:
+        return guards.missing_case()
+    measure = case.measures.get(command.measure)
+    if measure is None:
+        return guards.missing_measure()
+    current = measure.current
+    if current is None or current.stage not in {Stage.APPROVED, Stage.SENT, Stage.ACKED}:
+        return guards.wrong_state(measure)
+    if not command.by.machine:
+        guards.person(command.by, *_SENDING)
+    guards.need("package", asking.facts.package_sha256 == current.package_sha256)
+    if command.channel != "paper":
+        guards.need("recipient", measure.account.desk in asking.facts.desks)
+    return guards.answer(
+        events.InstructionSent(
+            at=asking.now,
+            by=command.by.actor,
+            measure=measure.id,
+            id=current.id,
+            channel=command.channel,
+            step=command.step,
+        )
+    )
+
+
+@handle.register
+def _acknowledge(command: commands.Acknowledge, asking: Asking) -> Decision:
+    guards = Guarded(asking, command)
+    if asking.case is None:
+        return guards.missing_case()
+    found = find_instruction(asking.case, command.application_id)
+    if found is None:
+        return guards.stop("unknown", "没有该申请编号", "There is no such application id.")
+    measure, instruction = found
+    if not command.by.machine:
+        guards.person(command.by, *_DESK)
+    if instruction.stage in {Stage.ACKED, Stage.ANSWERED}:
+        return guards.answer()
+    if instruction.stage is not Stage.SENT or measure.current is None:
+        return guards.wrong_state(measure)
+    return guards.answer(
+        events.InstructionAcked(
+            at=asking.now,
+            by=command.by.actor,
+            measure=measure.id,
+            id=instruction.id,
+            desk=command.desk,
+        )
+    )
+
+
+@handle.register
+def _receipt(command: commands.RecordReceipt, asking: Asking) -> Decision:
+    guards = Guarded(asking, command)
+    if asking.case is None:
+        return guards.missing_case()
+    receipt = command.receipt
+    found = find_instruction(asking.case, receipt.application_id)
+    if found is None:
+        return guards.stop("unknown", "没有该申请编号", "There is no such application id.")
+    measure, instruction = found
+    if not command.by.machine:
+        guards.person(command.by, *_DESK)
+    if instruction.sent_at is None:
+        return guards.wrong_state(measure)
+    check_receipt(receipt, measure, instruction, asking, guards)
+    same = (receipt.application_id, receipt.code)
+    if any((id_, code) == same for id_, code, _ in measure.receipts):
+        return guards.answer(
+            events.AnswerRepeated(
+                at=asking.now, by=command.by.actor, measure=measure.id, receipt=receipt
+            )
+        )
+    return guards.answer(
+        events.Answered(at=asking.now, by=command.by.actor, measure=measure.id, receipt=receipt)
+    )
+
+
+def check_receipt(
+    receipt: Receipt, measure: Measure, instruction: Instruction, asking: Asking, guards: Guarded
+) -> None:
+    """What a receipt has to fulfil before it changes anything."""
+    guards.need(
+        "receipt-account",
+        receipt.account_number.upper() == measure.account.number.upper(),
+        field="receipt.account_number",
+    )
+    guards.need(
+        "receipt-proof",
+        bool(receipt.proof),
+        "a signature, a user, or the number of a recorded call is needed",
+        "receipt.proof",
+    )
+    ending = instruction.kind in {InstructionKind.RELEASE, InstructionKind.RETURN}
+    guards.need("receipt-proof", not (ending and receipt.grade is Grade.TELEPHONE), "grade C")
+    ahead = timedelta(seconds=asking.policy.limit("receipt_ahead_seconds"))
+    began = receipt.started_at
+    guards.need("receipt-time", began is None or began <= asking.now + ahead)
+    asked = instruction.terms.amount
+    good = result_of(receipt.code).outcome in {Outcome.DONE, Outcome.PARTIAL}
+    limited = instruction.terms.mode is FreezeMode.LIMITED
+    if instruction.kind is InstructionKind.FREEZE and good and limited:
+        within = receipt.frozen is None or asked is None or receipt.frozen <= asked
+        guards.need("amount", within, "more was frozen than was asked", "receipt.frozen")

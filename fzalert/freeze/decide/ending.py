@@ -1,0 +1,167 @@
+"""Corrections, findings, giving up, and what the clock does."""
+
+from __future__ import annotations
+
+from fzalert.access import Role
+from fzalert.freeze import commands, events
+from fzalert.freeze.decide.core import Asking, Decision, Guarded, handle
+from fzalert.freeze.model import IN_FORCE, MeasureState, Stage
+
+_POLICE = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER)
+_UNDER_WAY = frozenset(
+    {MeasureState.FREEZE_DRAFT, MeasureState.FREEZE_APPROVED, MeasureState.FREEZE_SENT}
+)
+
+
+@handle.register
+def _correct(command: commands.Correct, asking: Asking) -> Decision:
+    guards = Guarded(asking, command, command.measure)
+    case = asking.case
+    if case is None:
+        return guards.missing_case()
+    measure = case.measures.get(command.measure)
+    if measure is None:
+        return guards.missing_measure()
+    if measure.state not in {MeasureState.MISMATCH, MeasureState.REFUSED, MeasureState.DRAFT}:
+        return guards.wrong_state(measure)
+    guards.person(command.by, *_POLICE)
+    guards.need("reason", bool(command.reason.strip()), field="reason")
+    guards.need("clean", bool(command.inflow), "no transfer into the account", "inflow")
+    return guards.answer(
+        events.AccountCorrected(
+            at=asking.now,
+            by=command.by.actor,
+            measure=measure.id,
+            account=command.account,
+            inflow=command.inflow,
+            reason=command.reason,
+        )
+    )
+
+
+@handle.register
+def _irrelevant(command: commands.FindIrrelevant, asking: Asking) -> Decision:
+    guards = Guarded(asking, command, command.measure)
+    case = asking.case
+    if case is None:
+        return guards.missing_case()
+    measure = case.measures.get(command.measure)
+    if measure is None:
+        return guards.missing_measure()
+    if measure.state not in IN_FORCE:
+        return guards.wrong_state(measure)
+    guards.person(command.by, *_POLICE)
+    guards.need("reason", bool(command.reason.strip()), field="reason")
+    return guards.answer(
+        events.FoundIrrelevant(
+            at=asking.now, by=command.by.actor, measure=measure.id, reason=command.reason
+        )
+    )
+
+
+@handle.register
+def _cancel(command: commands.Cancel, asking: Asking) -> Decision:
+    guards = Guarded(asking, command, command.measure)
+    case = asking.case
+    if case is None:
+        return guards.missing_case()
+    measure = case.measures.get(command.measure)
+    if measure is None:
+        return guards.missing_measure()
+    if measure.is_final:
+        return guards.wrong_state(measure)
+    current = measure.current
+    away = current is not None and current.stage in {Stage.SENT, Stage.ACKED}
+    guards.person(command.by, *_POLICE)
+    guards.need("second-person", command.by.actor != command.author)
+    guards.need("reason", bool(command.reason.strip()), field="reason")
+    # A freeze that was only drafted on an account without a stop holds nothing either.
+    holds = measure.state in IN_FORCE and measure.stop_no + (measure.frozen is not None) > 0
+    guards.need("not-sent", not away and not holds)
+    return guards.answer(
+        events.MeasureCancelled(
+            at=asking.now,
+            by=command.by.actor,
+            measure=measure.id,
+            reason=command.reason,
+            author=command.author,
+        )
+    )
+
+
+@handle.register
+def _expire(command: commands.Expire, asking: Asking) -> Decision:
+    guards = Guarded(asking, command, command.measure)
+    case = asking.case
+    if case is None:
+        return guards.missing_case()
+    measure = case.measures.get(command.measure)
+    if measure is None:
+        return guards.missing_measure()
+    # The deadline may be an old one: a renewal or receipt moved the end since it was set.
+    if measure.state not in IN_FORCE or measure.expires_at != command.due_at:
+        return guards.answer()
+    if asking.now < command.due_at:
+        return guards.answer()
+    if measure.state in _UNDER_WAY:
+        return guards.answer(
+            events.StopLapsed(
+                at=asking.now,
+                by=command.by.actor,
+                measure=measure.id,
+                expired_at=command.due_at,
+            )
+        )
+    return guards.answer(
+        events.MeasureExpired(
+            at=asking.now, by=command.by.actor, measure=measure.id, expired_at=command.due_at
+        )
+    )
+
+
+@handle.register
+def _remind(command: commands.Remind, asking: Asking) -> Decision:
+    guards = Guarded(asking, command, command.measure)
+    if asking.case is None:
+        return guards.missing_case()
+    measure = asking.case.measures.get(command.measure)
+    if measure is None:
+        return guards.missing_measure()
+    if measure.is_final:
+        return guards.answer()
+    late = max(0, int((asking.now - command.due_at).total_seconds()))
+    return guards.answer(
+        events.Reminded(
+            at=asking.now,
+            by=command.by.actor,
+            measure=measure.id,
+            deadline=command.deadline,
+            due_at=command.due_at,
+            late_seconds=late,
+        )
+    )
+
+
+@handle.register
+def _escalate(command: commands.Escalate, asking: Asking) -> Decision:
+    guards = Guarded(asking, command, command.measure)
+    if asking.case is None:
+        return guards.missing_case()
+    measure = asking.case.measures.get(command.measure)
+    if measure is None:
+        return guards.missing_measure()
+    current = measure.current
+    if current is None or current.id != command.application_id or current.stage is not Stage.SENT:
+        return guards.answer()
+    late = max(0, int((asking.now - command.due_at).total_seconds()))
+    return guards.answer(
+        events.Escalated(
+            at=asking.now,
+            by=command.by.actor,
+            measure=measure.id,
+            id=current.id,
+            step=command.step,
+            to=command.to,
+            late_seconds=late,
+        )
+    )

@@ -1,0 +1,427 @@
+"""How a case stands after one more event: total, pure, and the only way that state changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import singledispatch
+
+from fzalert.freeze import events as e
+from fzalert.freeze.model import (
+    Allocation,
+    FreezeCase,
+    Instruction,
+    InstructionKind,
+    Measure,
+    MeasureState,
+    Stage,
+    Terms,
+)
+from fzalert.freeze.results import Outcome, Receipt, result_of
+
+__all__ = ["evolve", "replay"]
+
+_STOP_KINDS = frozenset({InstructionKind.STOP, InstructionKind.EXTEND})
+_PREPARED = {
+    InstructionKind.STOP: MeasureState.REVIEW,
+    InstructionKind.FREEZE: MeasureState.FREEZE_DRAFT,
+}
+_APPROVED = {
+    InstructionKind.STOP: MeasureState.APPROVED,
+    InstructionKind.FREEZE: MeasureState.FREEZE_APPROVED,
+}
+_SENT = {
+    InstructionKind.STOP: MeasureState.SENT,
+    InstructionKind.FREEZE: MeasureState.FREEZE_SENT,
+    InstructionKind.RELEASE: MeasureState.RELEASE_SENT,
+    InstructionKind.RETURN: MeasureState.RETURNING,
+}
+
+
+def replay(events: Iterable[e.Event], case_id: str, stop: timedelta) -> FreezeCase | None:
+    """The case that a stream of events tells, or None for an empty one.
+
+    Args:
+        events: In order.
+        case_id: The case's id.
+        stop: How long a stop holds, from the policy in force.
+    """
+    case: FreezeCase | None = None
+    for event in events:
+        case = evolve(case, event, case_id, stop)
+    return case
+
+
+def evolve(case: FreezeCase | None, event: e.Event, case_id: str, stop: timedelta) -> FreezeCase:
+    """The case after one more event.
+
+    Raises:
+        ValueError: The stream begins with something else than the opening of a case.
+    """
+    if isinstance(event, e.CaseOpened):
+        return FreezeCase(case_id, event.report, event.victim, event.duty, event.by, event.at)
+    if case is None:
+        raise ValueError(f"a case begins with case.opened, not with {event.type}")
+    after = _apply(event, case, stop)
+    return replace(after, version=case.version + 1)
+
+
+@singledispatch
+def _apply(event: object, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    """What changes nothing but the record: reminders, refusals, repeated answers, escalations."""
+    del event, stop
+    return case
+
+
+@_apply.register
+def _officers(event: e.OfficersNamed, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    return replace(case, officers=event.officers)
+
+
+@_apply.register
+def _duty(event: e.DutySet, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    return replace(case, duty=event.duty)
+
+
+@_apply.register
+def _document(event: e.DocumentAttached, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    return replace(case, attachments=(*case.attachments, event.attachment))
+
+
+@_apply.register
+def _filed(event: e.CaseFiled, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    return replace(case, filing=event.filing)
+
+
+@_apply.register
+def _complaint(event: e.ComplaintRecorded, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    changed = replace(case, complaints=(*case.complaints, event.number))
+    return _flag(changed, event.measure, "appeal")
+
+
+@_apply.register
+def _opened(event: e.MeasureOpened, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = Measure(
+        event.measure, event.account, event.inflow, event.by, event.at, event.parent, event.level
+    )
+    return _with(case, measure)
+
+
+@_apply.register
+def _prepared(event: e.InstructionPrepared, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    instruction = Instruction(
+        event.id,
+        event.kind,
+        Stage.REVIEW,
+        event.by,
+        event.at,
+        event.reason,
+        _terms(event.terms),
+        event.waived,
+    )
+    state = _PREPARED.get(event.kind, measure.state)
+    # What a freeze goes back to where it is rejected or refused.
+    held = measure.state if event.kind is InstructionKind.FREEZE else measure.held_from
+    return _with(case, replace(measure, current=instruction, state=state, held_from=held))
+
+
+@_apply.register
+def _rejected(event: e.InstructionRejected, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    return _with(case, _put_back(measure, Stage.WITHDRAWN))
+
+
+@_apply.register
+def _approved(event: e.InstructionApproved, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    current = _current(measure)
+    approved = replace(
+        current,
+        stage=Stage.APPROVED,
+        approved_by=event.by,
+        approved_rank=event.rank,
+        approved_at=event.at,
+        package_sha256=event.package_sha256,
+    )
+    state = _APPROVED.get(current.kind, measure.state)
+    return _with(case, replace(measure, current=approved, state=state))
+
+
+@_apply.register
+def _sent(event: e.InstructionSent, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    current = _current(measure)
+    if current.sent_at is not None:  # another channel: the clocks run from the first
+        return case
+    state = _SENT.get(current.kind, measure.state)
+    held = measure.held_from
+    if current.kind in {InstructionKind.RELEASE, InstructionKind.RETURN}:
+        held = measure.state
+    sent = replace(current, stage=Stage.SENT, sent_at=event.at)
+    return _with(case, replace(measure, current=sent, state=state, held_from=held))
+
+
+@_apply.register
+def _acked(event: e.InstructionAcked, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    current = _current(measure)
+    state = MeasureState.ACKED if measure.state is MeasureState.SENT else measure.state
+    acked = replace(current, stage=Stage.ACKED, acked_at=event.at)
+    return _with(case, replace(measure, current=acked, state=state))
+
+
+@_apply.register
+def _answered(event: e.Answered, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    measure = case.measures[event.measure]
+    receipt = event.receipt
+    instruction = measure.instruction(receipt.application_id)
+    if instruction is None:
+        return case
+    late = measure.current is None or measure.current.id != instruction.id
+    noted = replace(
+        measure,
+        receipts=(*measure.receipts, (receipt.application_id, receipt.code, str(receipt.grade))),
+        balance=measure.balance if receipt.balance is None else receipt.balance,
+    )
+    answered = replace(instruction, stage=Stage.ANSWERED, result=receipt.code)
+    if late:
+        past = tuple(answered if one.id == answered.id else one for one in noted.past)
+        noted = replace(noted, past=past)
+    else:
+        noted = replace(noted, current=None, past=(*noted.past, answered))
+    outcome = result_of(receipt.code).outcome
+    if outcome in {Outcome.DONE, Outcome.PARTIAL}:
+        return _with(case, _took_effect(noted, instruction, receipt, event.at, stop, late=late))
+    return _with(case, _failed(noted, instruction, outcome))
+
+
+@_apply.register
+def _corrected(event: e.AccountCorrected, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    return _with(
+        case,
+        replace(
+            measure,
+            account=event.account,
+            inflow=event.inflow,
+            state=MeasureState.DRAFT,
+            author=event.by,
+        ),
+    )
+
+
+@_apply.register
+def _irrelevant(event: e.FoundIrrelevant, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    return _with(case, replace(measure, irrelevant_at=measure.irrelevant_at or event.at))
+
+
+@_apply.register
+def _expired(event: e.MeasureExpired, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    past = measure.past
+    if measure.current is not None:
+        past = (*past, replace(measure.current, stage=_ended_stage(measure.current)))
+    return _with(
+        case,
+        replace(
+            measure,
+            state=MeasureState.EXPIRED,
+            current=None,
+            past=past,
+            ended="period over, deemed released until the institution confirms",
+        ),
+    )
+
+
+@_apply.register
+def _lapsed(event: e.StopLapsed, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    return _with(case, replace(measure, expires_at=None, flags=measure.flags | {"stop-lapsed"}))
+
+
+@_apply.register
+def _cancelled(event: e.MeasureCancelled, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = _put_back(case.measures[event.measure], Stage.WITHDRAWN)
+    return _with(case, replace(measure, state=MeasureState.CANCELLED, ended=event.reason))
+
+
+@_apply.register
+def _escalated(event: e.Escalated, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    return _flag(case, event.measure, "escalated")
+
+
+def _took_effect(
+    measure: Measure,
+    instruction: Instruction,
+    receipt: Receipt,
+    at: datetime,
+    stop: timedelta,
+    *,
+    late: bool,
+) -> Measure:
+    """What a good answer changes. A late one re-opens an ended measure: the truth wins."""
+    kind = instruction.kind
+    flags = measure.flags
+    if result_of(receipt.code).outcome is Outcome.PARTIAL:
+        flags |= {"partial"}
+    if late and measure.is_final:
+        flags |= {"late-receipt"}
+    measure = replace(measure, flags=flags, ended="" if late else measure.ended)
+    # Without the institution's own time the earlier, safe reading counts: when we sent.
+    began = receipt.started_at or instruction.sent_at or at
+    if kind in _STOP_KINDS:
+        return _stopped(measure, kind, receipt, began, stop)
+    if kind is InstructionKind.FREEZE:
+        return _frozen(measure, instruction, receipt, began)
+    if kind is InstructionKind.RENEW:
+        return replace(measure, expires_at=_earlier(receipt.expires_at, instruction.terms.end))
+    if kind is InstructionKind.RELEASE:
+        return replace(
+            measure, state=MeasureState.RELEASED, expires_at=None, ended=instruction.reason
+        )
+    return replace(measure, state=MeasureState.RETURNED, expires_at=None, ended="returned")
+
+
+def _stopped(
+    measure: Measure, kind: InstructionKind, receipt: Receipt, began: datetime, stop: timedelta
+) -> Measure:
+    latest = began + stop
+    if kind is InstructionKind.EXTEND and receipt.expires_at is not None:
+        latest = (measure.expires_at or began) + stop
+    expires = _earlier(receipt.expires_at, latest)
+    # A freeze that is under way goes on; only its stop's clock moves.
+    going_on = measure.state in {
+        MeasureState.FREEZE_DRAFT,
+        MeasureState.FREEZE_APPROVED,
+        MeasureState.FREEZE_SENT,
+        MeasureState.FROZEN,
+        MeasureState.QUEUED,
+        MeasureState.RELEASE_SENT,
+        MeasureState.RETURNING,
+    }
+    return replace(
+        measure,
+        state=measure.state if going_on else MeasureState.STOPPED,
+        stop_no=measure.stop_no + 1,
+        started_at=measure.started_at if going_on else began,
+        expires_at=measure.expires_at if measure.frozen is not None else expires,
+    )
+
+
+def _frozen(
+    measure: Measure, instruction: Instruction, receipt: Receipt, began: datetime
+) -> Measure:
+    queued = bool(receipt.earlier_authority)
+    flags = measure.flags - {"stop-lapsed"}
+    if instruction.terms.mode.value == "02":
+        flags |= {"whole-account"}
+    frozen = receipt.frozen if receipt.frozen is not None else instruction.terms.amount
+    return replace(
+        measure,
+        state=MeasureState.QUEUED if queued else MeasureState.FROZEN,
+        started_at=began,
+        expires_at=_earlier(receipt.expires_at, instruction.terms.end),
+        frozen=frozen,
+        mode=instruction.terms.mode,
+        freeze_rank=instruction.approved_rank,
+        held_from=None,
+        flags=flags,
+    )
+
+
+def _failed(measure: Measure, instruction: Instruction, outcome: Outcome) -> Measure:
+    kind = instruction.kind
+    if kind is InstructionKind.STOP and measure.state in {MeasureState.SENT, MeasureState.ACKED}:
+        state = MeasureState.MISMATCH if outcome is Outcome.MISMATCH else MeasureState.REFUSED
+        flags = measure.flags | ({"held-elsewhere"} if outcome is Outcome.HELD else frozenset())
+        return replace(measure, state=state, flags=flags)
+    if kind is InstructionKind.FREEZE and measure.state is MeasureState.FREEZE_SENT:
+        return replace(measure, state=_fallen_back(measure), held_from=None)
+    if kind in {InstructionKind.RELEASE, InstructionKind.RETURN} and measure.held_from is not None:
+        return replace(measure, state=measure.held_from, held_from=None)
+    return measure
+
+
+def _fallen_back(measure: Measure) -> MeasureState:
+    """Where a freeze that did not come about leaves its measure."""
+    if "stop-lapsed" in measure.flags:
+        return MeasureState.EXPIRED
+    return measure.held_from or MeasureState.DRAFT
+
+
+def _put_back(measure: Measure, stage: Stage) -> Measure:
+    current = measure.current
+    if current is None:
+        return measure
+    past = (*measure.past, replace(current, stage=stage))
+    state = measure.state
+    if current.kind is InstructionKind.STOP:
+        state = MeasureState.DRAFT
+    elif current.kind is InstructionKind.FREEZE:
+        state = _fallen_back(measure)
+    return replace(measure, current=None, past=past, state=state, held_from=None)
+
+
+def _ended_stage(instruction: Instruction) -> Stage:
+    """What was sent may still be answered; what was not is withdrawn."""
+    return instruction.stage if instruction.sent_at is not None else Stage.WITHDRAWN
+
+
+def _current(measure: Measure) -> Instruction:
+    if measure.current is None:
+        raise ValueError(f"measure {measure.id} has no instruction in progress")
+    return measure.current
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    known = [moment for moment in (one, other) if moment is not None]
+    return min(known, default=None)
+
+
+def _terms(data: e.TermsData) -> Terms:
+    return Terms(
+        data.mode,
+        data.amount,
+        data.start,
+        data.end,
+        data.includes_interest,
+        data.necessity,
+        data.legal_review,
+        data.major,
+        data.offline,
+        data.local_police,
+        data.method,
+        tuple(Allocation(one.claimant, one.amount) for one in data.allocation),
+        data.notice_from,
+    )
+
+
+def _flag(case: FreezeCase, measure_id: str, flag: str) -> FreezeCase:
+    measure = case.measures.get(measure_id)
+    if measure is None:
+        return case
+    return _with(case, replace(measure, flags=measure.flags | {flag}))
+
+
+def _with(case: FreezeCase, measure: Measure) -> FreezeCase:
+    return replace(case, measures={**case.measures, measure.id: measure})
