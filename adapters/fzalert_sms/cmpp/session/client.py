@@ -32,7 +32,6 @@ from fzalert_sms.cmpp.session.events import (
     T,
 )
 
-
 _ANSWERING = frozenset({State.OPEN, State.LEAVING})
 
 
