@@ -69,7 +69,8 @@ def open_parts(db: sqlite3.Connection, vault: Vault, lease: Lease) -> list[OpenP
     """
     rows = db.execute(
         "SELECT f.id, f.part, f.lane, f.attempt, f.flags, m.target, b.hash, b.data, m.not_after,"
-        " f.wire_key, f.epoch FROM flight f JOIN message m ON m.id = f.id JOIN body b ON b.id = m.body"
+        " f.wire_key, f.epoch FROM flight f"
+        " JOIN message m ON m.id = f.id JOIN body b ON b.id = m.body"
         " WHERE f.channel = ? AND f.slot = ? AND f.state = 1 ORDER BY f.id, f.part",
         (lease.channel_id, lease.slot),
     ).fetchall()

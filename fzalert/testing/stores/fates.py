@@ -99,6 +99,19 @@ class FatesContract(StoreTests):
         (found,) = await store.recover(lease)
         assert found.flags is Flag.UNSURE
 
+    async def test_an_open_part_tells_under_which_lease_it_was_claimed(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        await store.release(lease)
+        for _ in range(2):
+            other = await store.acquire("sms", 0, "second", 10)
+            assert other is not None
+            (found,) = await store.recover(other)
+            assert (found.submission, found.epoch) == (one.submission, lease.epoch)
+            assert other.epoch > lease.epoch
+            await store.release(other)
+
     async def test_another_channel_takes_over(
         self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
     ) -> None:
