@@ -1,7 +1,8 @@
 """Parts whose answer was lost: a report may still tell what became of them.
 
 Such a report names an id that nobody here knows. It counts where it names the very person of an
-unknown part, and nothing else that is out to that person could be meant.
+unknown part, and nothing else that is out to that person could be meant. A part that was resent
+could: its first attempt may have been taken too, under an id that was never heard.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from fzalert.store.records import (
 from fzalert.store.sqlite.books import Books
 
 Key = tuple[int, int]
+_Out = tuple[int, int, int, int]
+
+REPORTS_COME_MS = 7 * 86_400_000
+"""After so long no report of a first attempt is waited for: orphans are kept no longer."""
 
 
 class Lost:
@@ -19,7 +24,7 @@ class Lost:
 
     def __init__(self, books: Books) -> None:
         self._books = books
-        self._read: dict[bytes, list[tuple[int, int, int, int]]] | None = None
+        self._read: dict[bytes, dict[Key, _Out]] | None = None
 
     def only(self, target_index: bytes, *, since: int | None = None) -> Key | None:
         """The one part that can be meant; None where there is none, or more than one.
@@ -28,7 +33,7 @@ class Lost:
             target_index: Whom the report names.
             since: When the report arrived; the part has to be out since before.
         """
-        found = self._parts().get(target_index, ())
+        found = list(self._parts().get(target_index, {}).values())
         if len(found) != 1:
             return None
         id_, part, state, claimed_at = found[0]
@@ -43,20 +48,22 @@ class Lost:
         )
         self._read = None
 
-    def _parts(self) -> dict[bytes, list[tuple[int, int, int, int]]]:
-        """Unknown ones, and those that are out: their answer may be on its way."""
+    def _parts(self) -> dict[bytes, dict[Key, _Out]]:
+        """Unknown ones, those that are out, and those that were resent, whatever became of them."""
         if self._read is None:
             self._read = {}
-            for state, narrower in (
-                (int(PartState.UNKNOWN), "AND f.carrier_id IS NULL AND f.word = 'unknown'"),
-                (int(PartState.CLAIMED), ""),
+            unknown, claimed = int(PartState.UNKNOWN), int(PartState.CLAIMED)
+            for which in (
+                f"f.state = {unknown} AND f.carrier_id IS NULL AND f.word = 'unknown'",
+                f"f.state = {claimed}",
+                f"f.flags & 1 AND f.claimed_at > {self._books.now - REPORTS_COME_MS}",
             ):
                 rows = self._books.db.execute(
                     "SELECT m.target_index, f.id, f.part, f.state, f.claimed_at FROM flight f"  # noqa: S608  constants
-                    " JOIN message m ON m.id = f.id"
-                    f" WHERE f.channel = ? AND f.state = {state} {narrower}",
+                    f" JOIN message m ON m.id = f.id WHERE f.channel = ? AND {which}",
                     (self._books.channel,),
                 )
                 for index, *part in rows:
-                    self._read.setdefault(index, []).append((part[0], part[1], part[2], part[3]))
+                    out = (part[0], part[1], part[2], part[3])
+                    self._read.setdefault(index, {})[out[:2]] = out
         return self._read

@@ -119,6 +119,22 @@ class ReportingContract(StoreTests):
         assert (await self.fate(store, one.submission.id)).word == "sent"
         assert await store.orphans() == 1
 
+    async def test_a_report_that_may_be_of_a_resent_part_counts_for_no_other(
+        self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
+    ) -> None:
+        await store.commit(parcels.change(lane=Lane.URGENT, targets=[number(5)]))
+        (first,) = await self.claim(store, lease, 1)
+        await self.settle(store, lease, unknown(first, resend_at=clock.millis()))
+        (second,) = await self.claim(store, lease, 1)
+        await self.settle(store, lease, sent(second, b"of the second attempt"))
+        await store.commit(parcels.change(lane=Lane.BULK, targets=[number(5)]))
+        (other,) = await self.claim(store, lease, 0, 1)
+        await self.settle(store, lease, unknown(other))
+        report = DeliveryReport(ReportKind.DELIVERED, b"of the first attempt", number(5))
+        await self.settle(store, lease, reports=[report])
+        fate = await self.fate(store, other.submission.id)
+        assert (fate.state, await store.orphans()) == (OutcomeState.UNKNOWN, 1)
+
     @pytest.mark.parametrize("first", ["report", "unknown"])
     async def test_a_report_about_the_very_person_of_a_lost_answer_counts(
         self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock, first: str
