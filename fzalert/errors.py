@@ -10,14 +10,21 @@ FzalertError                 code, hint, retry, retry_after
 │  ├─ ScriptNotApproved      a draft may not go to real channels           never retry
 │  ├─ TextTooLong            the rendition does not fit its channel        never retry
 │  ├─ UnknownTarget          no channel serves the target                  never retry
-│  └─ DuplicateKey           the key was used with another body            never retry
+│  ├─ DuplicateKey           the key was used with another body            never retry
+│  └─ RelayRefused           a county does not take what a branch gives    never retry
+│     ├─ ScriptDiffers       the script's words are others here            never retry
+│     ├─ WindowOver          its window is over                            never retry
+│     ├─ NotForBranch        the branch may not address that target        never retry
+│     └─ DrillDiffers        one of the two is in a drill                  never retry
 ├─ AccessDenied              the actor may not do this                     never retry
 │  ├─ CredentialExpired      the token's time is over                      never retry
 │  ├─ CredentialRevoked      the certificate or its owner was shut out     never retry
 │  └─ CertificateUnknown     the certificate is bound to nobody            never retry
 ├─ ChannelError              names the channel
 │  ├─ ChannelUnavailable     nothing was sent; also ConnectionError        retry
+│  │  └─ ClockDiffers        a branch's clock is not the county's          retry
 │  ├─ ChannelThrottled       the carrier's pace; retry_after               retry later
+│  │  └─ BranchLimit         a branch's own limit; retry_after             retry later
 │  ├─ ChannelRefused         the carrier's code and its meaning            never retry
 │  └─ FateUnknown            sent, no answer; also TimeoutError            never blindly
 ├─ StoreError                the store cannot write
@@ -145,6 +152,36 @@ class DuplicateKey(InputError):
     code = "duplicate-key"
 
 
+class RelayRefused(InputError):
+    """A county does not take what a branch handed over."""
+
+    code = "relay-refused"
+
+
+class ScriptDiffers(RelayRefused):
+    """The county has the script, with other words: the digests are not the same."""
+
+    code = "script-differs"
+
+
+class WindowOver(RelayRefused):
+    """The warning's window was over when it came."""
+
+    code = "window-over"
+
+
+class NotForBranch(RelayRefused):
+    """The branch may not address that target, or is not configured."""
+
+    code = "not-for-branch"
+
+
+class DrillDiffers(RelayRefused):
+    """One of the two sides is in a drill, and the other is not."""
+
+    code = "drill-differs"
+
+
 class AccessDenied(FzalertError):
     """The actor is unknown or may not do this."""
 
@@ -198,6 +235,18 @@ class ChannelThrottled(ChannelError):
 
     code = "channel-throttled"
     retry = Retry.LATER
+
+
+class ClockDiffers(ChannelUnavailable):
+    """The clocks of branch and county differ too much to tell when a window ends."""
+
+    code = "clock-differs"
+
+
+class BranchLimit(ChannelThrottled):
+    """The branch has handed over as many warnings as the county allows it."""
+
+    code = "branch-limit"
 
 
 class ChannelRefused(ChannelError):

@@ -74,6 +74,7 @@ def settings_of(sources: Sources, path: Path, *, registry: Registry | None = Non
         web=sections.web,
         limits=sections.limits,
         log=sections.log,
+        relay=sections.relay,
         channels=tuple(channels),
         digest=sources.digest,
     )

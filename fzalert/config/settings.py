@@ -271,6 +271,46 @@ class LogSettings(_Section):
     file: LocalPath | None = Field(default=None, description="A file; without it standard error.")
 
 
+class BranchSettings(_Section):
+    """A branch that hands its warnings over, and what it may do here."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] = Field(
+        description="Name of the branch's machine, as in fzalert user add-machine."
+    )
+    targets: tuple[Annotated[str, Field(pattern=r"^[a-z_]+:[^\s]{1,320}$")], ...] = Field(
+        default=(),
+        description="What it may address, such as phone:* or display:hall-*; empty takes only"
+        " named targets that begin with the branch's name and a hyphen.",
+    )
+    channels: tuple[str, ...] = Field(
+        default=(), description="Channels that may carry its warnings; empty takes any."
+    )
+    bank: _Line = Field(default="", description="The bank's name that its texts may say.")
+    branch: _Line = Field(default="", description="The branch's name that its texts may say.")
+    town: _Line = Field(default="", description="The town that its texts may name.")
+    village: _Line = Field(default="", description="The village that its texts may name.")
+    sign: _Line = Field(default="", description="The sign that its texts may say.")
+    urgent_hour: int = Field(default=60, ge=0, le=100_000, description="Urgent warnings an hour.")
+    urgent_day: int = Field(default=300, ge=0, le=1_000_000, description="Urgent warnings a day.")
+    bulk_day: int = Field(default=2000, ge=0, le=1_000_000, description="Bulk warnings a day.")
+
+
+class RelaySettings(_Section):
+    """The county's side of the channel post.relay."""
+
+    branch: tuple[BranchSettings, ...] = Field(
+        default=(), description="The branches that may hand their warnings over."
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        names = [one.name for one in self.branch]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two branches have the name {', '.join(twice)}")
+        return self
+
+
 class FileSections(_Section):
     """The sections of the file other than its channels."""
 
@@ -280,6 +320,7 @@ class FileSections(_Section):
     web: WebSettings = Field(default_factory=WebSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    relay: RelaySettings = Field(default_factory=RelaySettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +353,7 @@ class Settings:
         limits: `[limits]`.
         log: `[log]`.
         channels: `[[channel]]`, in the order of the file.
+        relay: `[relay]`.
         digest: SHA-256 of the file, hex; names this configuration on pages and in evidence.
     """
 
@@ -324,6 +366,7 @@ class Settings:
     log: LogSettings
     channels: tuple[ChannelSettings, ...]
     digest: str = field(default="", compare=False)
+    relay: RelaySettings = field(default_factory=RelaySettings)
 
     @property
     def data_directory(self) -> Path:

@@ -13,10 +13,13 @@ from fzalert.ports import Route
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
+    FatePage,
     OptOutChange,
     OptOutPage,
     OptOutQuery,
     OptOutRequest,
+    RelayAnswer,
+    RelayRequest,
     ReloadView,
     ScriptView,
     SettleRequest,
@@ -206,6 +209,28 @@ class DaemonApi(ServiceApi, Protocol):
 
     def routes(self) -> Mapping[str, Sequence[Route]]:
         """Routes that the open channels bring, by the channel's name."""
+        ...
+
+    async def relay(self, request: RelayRequest, key: str, by: Actor) -> RelayAnswer:
+        """Take one warning that a branch hands over; the same key gets the same answer.
+
+        Raises:
+            InputError: It will never be taken; see `fzalert.errors.RelayRefused` for most reasons.
+            ClockDiffers: The branch's clock is too far off.
+            BranchLimit: The branch has handed over as much as it may.
+            AccessDenied: The actor is no branch.
+            StoreError: It could not be put on disk, so it was not taken.
+        """
+        ...
+
+    async def relay_fates(
+        self, by: Actor, *, after: int, store: str, limit: int, wait: float
+    ) -> FatePage:
+        """Return the fates that a branch has not acknowledged, after a wait where there are none.
+
+        Raises:
+            AccessDenied: The actor is no branch.
+        """
         ...
 
     async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:

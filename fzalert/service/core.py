@@ -22,10 +22,13 @@ from fzalert.service.campaigns import Campaigns
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
+    FatePage,
     OptOutChange,
     OptOutPage,
     OptOutQuery,
     OptOutRequest,
+    RelayAnswer,
+    RelayRequest,
     ReloadView,
     ScriptView,
     SettleRequest,
@@ -40,6 +43,7 @@ from fzalert.service.models import (
 )
 from fzalert.service.optouts import OptOuts
 from fzalert.service.people import MAY_CAMPAIGN, MAY_SETTLE, MAY_WARN, People
+from fzalert.service.relay import Relay
 from fzalert.service.reload import Reload
 from fzalert.service.sockets import LocalSocket, socket_path
 from fzalert.service.status import Status
@@ -63,6 +67,7 @@ class _Rooms:
     optouts: OptOuts
     status: Status
     reload: Reload
+    relay: Relay
 
 
 class Service(DaemonApi):
@@ -102,9 +107,11 @@ class Service(DaemonApi):
             rooms = self._furnish(building)
             await rooms.texts.load()
             await rooms.people.load()
+            await rooms.relay.fates.load()
             if self._delivers:
                 await building.engine.open()
                 _ = building.background.keep("campaigns", rooms.campaigns.feed)
+                _ = building.background.keep("relay.fates", rooms.relay.fates.run)
             self._rooms = rooms
             await building.serve(LocalSocket(socket_path(self.settings.store.path), self))
         except BaseException:
@@ -120,7 +127,8 @@ class Service(DaemonApi):
         status = Status(building, settings, clock)
         warnings = Warnings(building, settings, texts, clock, campaigns.owns, status.health)
         unknowns = Unknowns(building, settings, clock)
-        rooms = (texts, campaigns, warnings, unknowns)
+        relay = Relay(building, settings, texts, warnings, clock)
+        rooms = (texts, campaigns, warnings, unknowns, relay)
         adopting = [*(room.adopt for room in rooms), self._adopt]
         return _Rooms(
             building,
@@ -132,6 +140,7 @@ class Service(DaemonApi):
             OptOuts(building, settings),
             status,
             Reload(building, settings, clock, status, adopting),
+            relay,
         )
 
     def _adopt(self, settings: Settings) -> None:
@@ -198,6 +207,18 @@ class Service(DaemonApi):
     @override
     async def opt_in(self, request: OptOutRequest, by: Actor) -> OptOutChange:
         return await self._open.optouts.remove(request, by)
+
+    # -- branches --------------------------------------------------------------------------
+
+    @override
+    async def relay(self, request: RelayRequest, key: str, by: Actor) -> RelayAnswer:
+        return await self._open.relay.take(request, key, by)
+
+    @override
+    async def relay_fates(
+        self, by: Actor, *, after: int, store: str, limit: int, wait: float
+    ) -> FatePage:
+        return await self._open.relay.page(by, after=after, store=store, limit=limit, wait=wait)
 
     # -- campaigns -------------------------------------------------------------------------
 

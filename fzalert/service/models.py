@@ -16,6 +16,8 @@ __all__ = [
     "ChannelView",
     "ConfigView",
     "CountersView",
+    "FatePage",
+    "FateView",
     "OptOutChange",
     "OptOutPage",
     "OptOutQuery",
@@ -23,6 +25,8 @@ __all__ = [
     "OptOutView",
     "OutcomeView",
     "RefusalView",
+    "RelayAnswer",
+    "RelayRequest",
     "ReloadView",
     "ScriptView",
     "SettleRequest",
@@ -75,6 +79,54 @@ class WarnRequest(_Strict):
         default=None, gt=0, le=30 * 86400, description="Seconds after which it is worthless."
     )
     key: Text = Field(default="", max_length=128, description="Idempotency key of the caller.")
+
+
+class RelayRequest(_Strict):
+    """One warning to one target, as a branch hands it over: no word of it, only which text."""
+
+    script: Text = Field(max_length=80, description="Id of the script.")
+    audience: Text = Field(max_length=40, description="Audience of the text.")
+    language: Text = Field(max_length=20, description="Language of the text.")
+    version: int = Field(ge=1, description="Version of the script.")
+    digest: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the script's canonical form, in hex."
+    )
+    values: dict[Text, Text | int] = Field(
+        default_factory=dict, description="Values of the script's variables."
+    )
+    target: Text = Field(max_length=320, description="Whom, as kind:address.")
+    lane: Literal["urgent", "bulk"] = Field(description="urgent or bulk.")
+    not_after: int = Field(gt=0, description="Worthless from here on, milliseconds since 1970.")
+    sent_at: int = Field(gt=0, description="The branch's clock as it sends this, milliseconds.")
+    drill: bool = Field(default=False, description="Whether the branch is in a drill.")
+
+
+class RelayAnswer(_Strict):
+    """The warning is on disk at the county."""
+
+    message: str = Field(description="The county's id of it; its fate comes under this name.")
+    warning: str = Field(description="Id of the warning at the county.")
+    again: bool = Field(default=False, description="It was there already, under the same key.")
+
+
+class FateView(_Strict):
+    """What became of a message that a branch handed over."""
+
+    seq: int = Field(description="Position; give the last one as `after` once all are on disk.")
+    message: str = Field(description="The county's id, as it was answered.")
+    word: str = Field(description="The report: delivered, undelivered, expired, shown, …")
+    code: str = Field(default="", description="The code of the far side, or of a rule.")
+    detail: str = Field(default="", description="Why, for people.")
+    proof: str = Field(description="How much is proved.")
+    at: int = Field(default=0, description="When, milliseconds since 1970.")
+    duration_ms: int = Field(default=0, description="How long it was shown or played.")
+
+
+class FatePage(_Strict):
+    """Fates that the branch has not acknowledged."""
+
+    items: list[FateView]
+    store: str = Field(description="Names the county's store; positions of another mean nothing.")
 
 
 class OutcomeView(_Strict):

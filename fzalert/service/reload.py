@@ -36,7 +36,7 @@ __all__ = ["MAY_CONFIGURE", "Reload", "changes_between"]
 log = get_logger("fzalert.service")
 
 MAY_CONFIGURE = (Role.ADMIN,)
-SECTIONS = ("store", "web", "drill", "identity", "limits", "log")
+SECTIONS = ("store", "web", "drill", "identity", "limits", "log", "relay")
 COLD = ("store", "web", "drill")
 """Sections that a process keeps from its start to its end."""
 UP_WITHIN = 10.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from fzalert.access.actors import Actor, Role
 from fzalert.clock import Clock
@@ -102,6 +103,23 @@ class Texts:
                 field="language",
             )
         return script
+
+    def exactly(self, id: str, audience: str, version: int, language: str) -> Script:
+        """Find one version of a script, as another library names it. Raises `UnknownScript`."""
+        script = self._library.get(id, audience, version)
+        if script.language(language) is None:
+            raise UnknownScript(f"{script.key} has no texts in that language.", field="language")
+        return script
+
+    def filling_for(self, names: Mapping[str, str]) -> ScriptSettings:
+        """Names and defaults of this configuration, with a branch's own names over them."""
+        own = self._filling
+        over = {name: value for name, value in names.items() if value}
+        return replace(
+            own,
+            names={**own.names, **{name: frozenset({value}) for name, value in over.items()}},
+            defaults={**own.defaults, **over},
+        )
 
     def by_key(self, key: str) -> Script:
         """Find what a stored key names. Raises `UnknownScript`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from fzalert.access.actors import Actor
 from fzalert.clock import Clock
@@ -16,6 +16,7 @@ from fzalert.errors import (
     InputError,
     NotConnected,
 )
+from fzalert.evidence import Json
 from fzalert.log import get_logger
 from fzalert.messages import FINAL_STATES, Lane, Outcome, Warning, WarningId
 from fzalert.ports import Health, HealthState
@@ -24,10 +25,10 @@ from fzalert.service.building import Building, caps_of
 from fzalert.service.guarded import Asker
 from fzalert.service.models import OutcomeView, WarningView, WarnRequest
 from fzalert.service.people import MAY_WARN, require
-from fzalert.service.texts import Texts
+from fzalert.service.texts import Render, Texts
 from fzalert.service.views import accepted_view, key_hash_of, parse_target, warning_view
 from fzalert.service.windows import window_of
-from fzalert.store import Accepted, ChangeSet, EvidenceEntry
+from fzalert.store import Accepted, ChangeSet, EvidenceEntry, StateRow
 
 log = get_logger("fzalert.service")
 
@@ -91,21 +92,13 @@ class Warnings:
         lane = Lane(request.lane)
         script = self._texts.find(request.script, request.audience, request.language)
         await self._texts.may_send(script)
-        async with self._engine.routing.shared():
-            warning = self._decide(request, script, lane, by)
-            ready = await prepare(
-                warning,
-                key_hash_of(request),
-                self._engine.channels,
-                self._texts.renderer(
-                    script, request.language, request.audience, request.values, lane
-                ),
-                self._store,
-                self._building.ids,
-                self._caps,
-                self._engine.lease_for,
-            )
-            accepted = await self._commit(warning, script, ready)
+        warning = self._decide(request, script, lane, by)
+        accepted, ready = await self.accept(
+            warning,
+            script,
+            key_hash_of(request),
+            self._texts.renderer(script, request.language, request.audience, request.values, lane),
+        )
         try:
             found = await self._read(accepted.warning)
         except (FzalertError, RuntimeError) as error:
@@ -137,7 +130,58 @@ class Warnings:
             self._drill,
         )
 
-    async def _commit(self, warning: Warning, script: Script, ready: Prepared) -> Accepted:
+    async def accept(
+        self,
+        warning: Warning,
+        script: Script,
+        key_hash: bytes,
+        render: Render,
+        *,
+        channels: Collection[str] = (),
+        facts: Mapping[str, Json] | None = None,
+        state: Callable[[Prepared], tuple[StateRow, ...]] | None = None,
+    ) -> tuple[Accepted, Prepared]:
+        """Route, render and put a decided warning on disk; the engine delivers it.
+
+        Args:
+            warning: The decision; who made it was asked for its rights.
+            script: What it says; it was found approved.
+            key_hash: What its idempotency key stands for.
+            render: Renders it.
+            channels: Those that may carry it; empty takes any.
+            facts: Put on record beside the usual ones.
+            state: Rows that are written in the same commit, made once the messages have ids.
+
+        Raises:
+            UnknownTarget: No channel serves a target.
+            InputError: A text does not fit or a value is wrong.
+            DuplicateKey: The key was used for another warning.
+            StoreError: It could not be put on disk.
+        """
+        async with self._engine.routing.shared():
+            known = self._engine.channels
+            usable = {name: one for name, one in known.items() if not channels or name in channels}
+            ready = await prepare(
+                warning,
+                key_hash,
+                usable,
+                render,
+                self._store,
+                self._building.ids,
+                self._caps,
+                self._engine.lease_for,
+            )
+            rows = () if state is None else state(ready)
+            return await self._commit(warning, script, ready, facts or {}, rows), ready
+
+    async def _commit(
+        self,
+        warning: Warning,
+        script: Script,
+        ready: Prepared,
+        facts: Mapping[str, Json],
+        state: tuple[StateRow, ...],
+    ) -> Accepted:
         entry = EvidenceEntry(
             "store",
             warning.by,
@@ -149,9 +193,10 @@ class Warnings:
                 "lane": str(warning.lane),
                 "targets": len(warning.targets),
                 "drill": warning.drill,
+                **facts,
             },
         )
-        changes = ChangeSet(accepts=(ready.acceptance,), evidence=(entry,))
+        changes = ChangeSet(accepts=(ready.acceptance,), evidence=(entry,), state=state)
         ended: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
 
         async def see_through() -> None:

@@ -17,12 +17,16 @@ from fzalert.service.models import (
     CampaignView,
     ChannelView,
     CountersView,
+    FatePage,
+    FateView,
     OptOutChange,
     OptOutPage,
     OptOutQuery,
     OptOutRequest,
     OptOutView,
     OutcomeView,
+    RelayAnswer,
+    RelayRequest,
     ScriptView,
     SettledView,
     SettleRequest,
@@ -69,6 +73,8 @@ class FakeService(DaemonApi):
         self.unknowns: list[UnknownView] = []
         self.settled: list[SettleRequest] = []
         self.opted_out: dict[str, str] = {}
+        self.relayed: dict[str, RelayRequest] = {}
+        self.fates: list[FateView] = []
         self.web = ""
         self.broken: Exception | None = None
         self._seq = 1
@@ -212,6 +218,20 @@ class FakeService(DaemonApi):
         if token:
             self.tokens[wanted.name] = token
         return token
+
+    @override
+    async def relay(self, request: RelayRequest, key: str, by: Actor) -> RelayAnswer:
+        self._fail()
+        self.relayed.setdefault(key, request)
+        place = str(list(self.relayed).index(key) + 1)
+        return RelayAnswer(message=place, warning=place)
+
+    @override
+    async def relay_fates(
+        self, by: Actor, *, after: int, store: str, limit: int, wait: float
+    ) -> FatePage:
+        self._fail()
+        return FatePage(items=[one for one in self.fates if one.seq > after][:limit], store="0b5c")
 
     @override
     async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:

@@ -18,7 +18,7 @@ from fzalert.clock import Clock, SystemClock
 from fzalert.config import Settings
 from fzalert.errors import FzalertError
 from fzalert.service.api import DaemonApi
-from fzalert.web import api, endpoints, openapi
+from fzalert.web import api, endpoints, openapi, relay
 from fzalert.web.guard import Guard, HostCheck
 from fzalert.web.headers import SecurityHeaders
 from fzalert.web.mounted import MountedChannels
@@ -59,7 +59,7 @@ def build_app(
     pages = Pages(
         service, guard, settings.web, clock, stopping, watch, drill=settings.drill.enabled
     )
-    listed = api.endpoints(stopping)
+    listed = [*api.endpoints(stopping), *relay.endpoints(stopping)]
     document = json.dumps(openapi.document(listed, version=version("fzalert")), ensure_ascii=False)
 
     async def describe(request: Request) -> Response:

@@ -25,6 +25,8 @@ def rows(model: type[BaseModel], path: str = "") -> Iterator[str]:
 
 
 def default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
     value = field.get_default(call_default_factory=True)
     if value is None or value in ("", {}, ()):
         return "–"
