@@ -119,7 +119,7 @@ def _of_measure(case: FreezeCase, measure: Measure, policy: Policy) -> Iterator[
     if current is not None:
         yield from _of_instruction(measure, current, policy)
     if measure.expires_at is not None:
-        frozen = measure.frozen is not None
+        frozen = measure.frozen is not None and measure.state is not MeasureState.STOPPED
         kind = DueKind.FREEZE_EXPIRY if frozen else DueKind.STOP_EXPIRY
         yield from _with_reminders(measure, kind, measure.expires_at, policy)
     if measure.irrelevant_at is not None:

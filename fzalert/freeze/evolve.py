@@ -23,6 +23,21 @@ from fzalert.freeze.results import Outcome, Receipt, result_of
 __all__ = ["evolve", "replay"]
 
 _STOP_KINDS = frozenset({InstructionKind.STOP, InstructionKind.EXTEND})
+_GOOD = frozenset({Outcome.DONE, Outcome.PARTIAL})
+_SETTLED = frozenset({MeasureState.RELEASED, MeasureState.RETURNED})
+"""Ended by an institution's own answer: an older answer opens nothing again."""
+_BEYOND_STOP = frozenset(
+    {
+        MeasureState.FREEZE_DRAFT,
+        MeasureState.FREEZE_APPROVED,
+        MeasureState.FREEZE_SENT,
+        MeasureState.FROZEN,
+        MeasureState.QUEUED,
+        MeasureState.RELEASE_SENT,
+        MeasureState.RETURNING,
+    }
+)
+_OVER = "period over, deemed released until the institution confirms"
 _PREPARED = {
     InstructionKind.STOP: MeasureState.REVIEW,
     InstructionKind.FREEZE: MeasureState.FREEZE_DRAFT,
@@ -190,22 +205,35 @@ def _answered(event: e.Answered, case: FreezeCase, stop: timedelta) -> FreezeCas
     instruction = measure.instruction(receipt.application_id)
     if instruction is None:
         return case
-    late = measure.current is None or measure.current.id != instruction.id
     noted = replace(
         measure,
         receipts=(*measure.receipts, (receipt.application_id, receipt.code, str(receipt.grade))),
         balance=measure.balance if receipt.balance is None else receipt.balance,
     )
+    outcome = result_of(receipt.code).outcome
+    good = outcome in _GOOD
+    if instruction.stage is Stage.ANSWERED:
+        before = result_of(instruction.result).outcome in _GOOD
+        if before and not good:
+            # In force, says the first answer, and not, says the second: a person has to ask.
+            return _with(case, replace(noted, flags=noted.flags | {"contradiction"}))
+        if before or not good or noted.state in _SETTLED:
+            partial = {"partial"} if outcome is Outcome.PARTIAL else set()
+            return _with(case, replace(noted, flags=noted.flags | partial))
     answered = replace(instruction, stage=Stage.ANSWERED, result=receipt.code)
+    late = measure.current is None or measure.current.id != instruction.id
     if late:
         past = tuple(answered if one.id == answered.id else one for one in noted.past)
         noted = replace(noted, past=past)
     else:
         noted = replace(noted, current=None, past=(*noted.past, answered))
-    outcome = result_of(receipt.code).outcome
-    if outcome in {Outcome.DONE, Outcome.PARTIAL}:
-        return _with(case, _took_effect(noted, instruction, receipt, event.at, stop, late=late))
-    return _with(case, _failed(noted, instruction, outcome))
+    if not good:
+        return _with(case, noted if late else _failed(noted, instruction, outcome))
+    if late:
+        noted = _reopened(noted)
+    if outcome is Outcome.PARTIAL:
+        noted = replace(noted, flags=noted.flags | {"partial"})
+    return _with(case, _took_effect(noted, instruction, receipt, event.at, stop))
 
 
 @_apply.register
@@ -245,7 +273,7 @@ def _expired(event: e.MeasureExpired, case: FreezeCase, stop: timedelta) -> Free
             state=MeasureState.EXPIRED,
             current=None,
             past=past,
-            ended="period over, deemed released until the institution confirms",
+            ended=_OVER,
         ),
     )
 
@@ -270,23 +298,26 @@ def _escalated(event: e.Escalated, case: FreezeCase, stop: timedelta) -> FreezeC
     return _flag(case, event.measure, "escalated")
 
 
+def _reopened(measure: Measure) -> Measure:
+    """A late good answer: the truth wins over what was deemed, and over what was only drafted."""
+    current = measure.current
+    past = measure.past
+    if current is not None and current.sent_at is None:
+        past = (*past, replace(current, stage=Stage.WITHDRAWN))
+        current = None
+    flags = measure.flags | {"late-receipt"}
+    return replace(measure, current=current, past=past, flags=flags, ended="", held_from=None)
+
+
 def _took_effect(
     measure: Measure,
     instruction: Instruction,
     receipt: Receipt,
     at: datetime,
     stop: timedelta,
-    *,
-    late: bool,
 ) -> Measure:
-    """What a good answer changes. A late one re-opens an ended measure: the truth wins."""
+    """What a good answer changes."""
     kind = instruction.kind
-    flags = measure.flags
-    if result_of(receipt.code).outcome is Outcome.PARTIAL:
-        flags |= {"partial"}
-    if late and measure.is_final:
-        flags |= {"late-receipt"}
-    measure = replace(measure, flags=flags, ended="" if late else measure.ended)
     # Without the institution's own time the earlier, safe reading counts: when we sent.
     began = receipt.started_at or instruction.sent_at or at
     if kind in _STOP_KINDS:
@@ -294,7 +325,9 @@ def _took_effect(
     if kind is InstructionKind.FREEZE:
         return _frozen(measure, instruction, receipt, began)
     if kind is InstructionKind.RENEW:
-        return replace(measure, expires_at=_earlier(receipt.expires_at, instruction.terms.end))
+        ends = _earlier(receipt.expires_at, instruction.terms.end)
+        state = MeasureState.FROZEN if measure.is_final else measure.state
+        return replace(measure, state=state, expires_at=ends)
     if kind is InstructionKind.RELEASE:
         return replace(
             measure, state=MeasureState.RELEASED, expires_at=None, ended=instruction.reason
@@ -309,22 +342,16 @@ def _stopped(
     if kind is InstructionKind.EXTEND and receipt.expires_at is not None:
         latest = (measure.expires_at or began) + stop
     expires = _earlier(receipt.expires_at, latest)
-    # A freeze that is under way goes on; only its stop's clock moves.
-    going_on = measure.state in {
-        MeasureState.FREEZE_DRAFT,
-        MeasureState.FREEZE_APPROVED,
-        MeasureState.FREEZE_SENT,
-        MeasureState.FROZEN,
-        MeasureState.QUEUED,
-        MeasureState.RELEASE_SENT,
-        MeasureState.RETURNING,
-    }
+    if measure.state in _BEYOND_STOP:
+        # A freeze that is under way or in force goes on; only a stop's own clock moves.
+        clock = measure.expires_at if measure.frozen is not None else expires
+        return replace(measure, stop_no=measure.stop_no + 1, expires_at=clock)
     return replace(
         measure,
-        state=measure.state if going_on else MeasureState.STOPPED,
+        state=MeasureState.STOPPED,
         stop_no=measure.stop_no + 1,
-        started_at=measure.started_at if going_on else began,
-        expires_at=measure.expires_at if measure.frozen is not None else expires,
+        started_at=began,
+        expires_at=expires,
     )
 
 
@@ -356,17 +383,17 @@ def _failed(measure: Measure, instruction: Instruction, outcome: Outcome) -> Mea
         flags = measure.flags | ({"held-elsewhere"} if outcome is Outcome.HELD else frozenset())
         return replace(measure, state=state, flags=flags)
     if kind is InstructionKind.FREEZE and measure.state is MeasureState.FREEZE_SENT:
-        return replace(measure, state=_fallen_back(measure), held_from=None)
+        return _fallen_back(measure)
     if kind in {InstructionKind.RELEASE, InstructionKind.RETURN} and measure.held_from is not None:
         return replace(measure, state=measure.held_from, held_from=None)
     return measure
 
 
-def _fallen_back(measure: Measure) -> MeasureState:
+def _fallen_back(measure: Measure) -> Measure:
     """Where a freeze that did not come about leaves its measure."""
     if "stop-lapsed" in measure.flags:
-        return MeasureState.EXPIRED
-    return measure.held_from or MeasureState.DRAFT
+        return replace(measure, state=MeasureState.EXPIRED, held_from=None, ended=_OVER)
+    return replace(measure, state=measure.held_from or MeasureState.DRAFT, held_from=None)
 
 
 def _put_back(measure: Measure, stage: Stage) -> Measure:
@@ -374,12 +401,10 @@ def _put_back(measure: Measure, stage: Stage) -> Measure:
     if current is None:
         return measure
     past = (*measure.past, replace(current, stage=stage))
-    state = measure.state
+    measure = replace(measure, current=None, past=past)
     if current.kind is InstructionKind.STOP:
-        state = MeasureState.DRAFT
-    elif current.kind is InstructionKind.FREEZE:
-        state = _fallen_back(measure)
-    return replace(measure, current=None, past=past, state=state, held_from=None)
+        return replace(measure, state=MeasureState.DRAFT)
+    return _fallen_back(measure) if current.kind is InstructionKind.FREEZE else measure
 
 
 def _ended_stage(instruction: Instruction) -> Stage:

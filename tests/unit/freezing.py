@@ -158,12 +158,17 @@ class World:
         return fired
 
     def opened(self, *, papers: bool = True) -> None:
-        self.do(c.OpenCase(self.author, REPORT, VICTIM, DUTY))
+        report = REPORT.model_copy(update={"at": self.now - timedelta(minutes=5)})
+        self.do(c.OpenCase(self.author, report, VICTIM, DUTY))
         self.do(c.NameOfficers(self.author, OFFICERS))
         if papers:
             for kind in (AttachmentType.IDENTITY, AttachmentType.STOP_FORM):
                 self.do(c.AttachDocument(self.author, attachment(kind)))
-        self.do(c.AddAccount(self.author, "m1", account(), (transfer(),)))
+        self.do(c.AddAccount(self.author, "m1", account(), (self.paid(),)))
+
+    def paid(self) -> Transfer:
+        """The victim's transfer, twenty minutes ago."""
+        return transfer(at=self.now - timedelta(minutes=20))
 
     def filed(self, money: str | None = None) -> None:
         filing = Filing(
@@ -187,8 +192,10 @@ class World:
     def freeze_terms(self, amount: str = "50000.00", days: int = 180) -> dict[str, object]:
         return {"amount": amount, "start": self.now, "end": self.now + timedelta(days=days)}
 
-    def sent(self, kind: InstructionKind = InstructionKind.STOP, **more: object) -> None:
-        self.do(self.prepare(kind, **more))
+    def sent(
+        self, kind: InstructionKind = InstructionKind.STOP, terms: dict[str, object] | None = None
+    ) -> None:
+        self.do(self.prepare(kind, terms=terms or {}))
         self.do(c.Approve(self.chief, "m1"))
         self.do(c.MarkSent(self.system, "m1", "bank-https"))
 

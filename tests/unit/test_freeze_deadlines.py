@@ -1,0 +1,168 @@
+"""Deadlines: what falls due when, over weekends, month ends and long silences."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from fzalert.freeze import commands as c
+from fzalert.freeze.deadlines import LADDER, DueKind, due, working_days_after
+from fzalert.freeze.events import Escalated, Reminded
+from fzalert.freeze.model import InstructionKind, MeasureState
+from tests.unit.freezing import World
+
+KIND = InstructionKind
+
+
+def named(world: World) -> dict[str, datetime]:
+    assert world.case is not None
+    found = due(world.case, world.policy)
+    assert list(found) == sorted(found, key=lambda one: one.due_at)
+    assert len({(one.measure, one.name) for one in found}) == len(found)
+    return {one.name: one.due_at for one in found}
+
+
+def test_a_report_is_entered_within_half_an_hour() -> None:
+    world = World()
+    world.opened()
+    assert world.case is not None
+    at = world.case.report.at
+    found = named(world)
+    assert found["entry"] == at + timedelta(minutes=30)
+    assert found["entry-15m"] == at + timedelta(minutes=15)
+
+
+def test_the_ladder_waits_twice_as_long_at_each_rung() -> None:
+    world = World()
+    world.opened()
+    world.sent()
+    sent = world.now
+    found = named(world)
+    gaps = [found[f"acknowledge-{step}"] - sent for step in range(1, len(LADDER) + 1)]
+    assert gaps == [timedelta(minutes=minutes) for minutes in (5, 15, 35, 75)]
+    world.later(minutes=16)
+    assert world.fire_due() == [name for name, at in found.items() if at <= world.now]
+    rungs = [event for event in world.log if isinstance(event, Escalated)]
+    assert [(rung.step, rung.to) for rung in rungs] == [(1, "next-channel"), (2, "phone")]
+    assert "escalated" in world.measure().flags
+    # The second channel does not set the clocks back.
+    world.do(c.MarkSent(world.system, "m1", "bank-mail", 2))
+    assert named(world)["acknowledge-3"] == sent + timedelta(minutes=35)
+    world.do(c.Acknowledge(world.desk, "app-1"))
+    assert not [name for name in named(world) if name.startswith("acknowledge")]
+
+
+def test_forty_eight_hours_run_through_a_weekend() -> None:
+    world = World(now=datetime(2026, 11, 27, 15, 0, tzinfo=UTC))  # a Friday
+    world.stopped()
+    began = world.now
+    found = named(world)
+    assert found["stop-expiry"] == began + timedelta(hours=48)
+    assert found["stop-expiry-30m"] == began + timedelta(hours=47, minutes=30)
+    reminders = [name for name in found if name.startswith("stop-expiry-")]
+    assert len(reminders) == 5
+
+
+def test_late_ones_run_in_order_and_say_how_late() -> None:
+    world = World()
+    world.stopped()
+    world.later(hours=60)
+    fired = world.fire_due()
+    expiry = [name for name in fired if name.startswith("stop-expiry")]
+    assert expiry == [
+        *(f"stop-expiry-{minutes}m" for minutes in (1440, 720, 360, 120, 30)),
+        "stop-expiry",
+    ]
+    reminded = [event for event in world.log if isinstance(event, Reminded)]
+    first = next(event for event in reminded if event.deadline == "stop-expiry-1440m")
+    assert first.late_seconds == 36 * 3600
+    assert world.measure().state is MeasureState.EXPIRED
+    assert named(world) == {}
+
+
+def test_an_old_deadline_ends_nothing_that_was_extended() -> None:
+    world = World()
+    world.stopped()
+    old = world.measure().expires_at
+    assert old is not None
+    world.later(hours=47)
+    world.sent(KIND.EXTEND)
+    world.do(world.receipt())
+    world.later(hours=2)
+    assert world.do(c.Expire(world.system, "m1", old)) == ()
+    assert world.measure().state is MeasureState.STOPPED
+    # Nor does one that fires too early.
+    ahead = world.measure().expires_at
+    assert ahead is not None
+    assert world.do(c.Expire(world.system, "m1", ahead)) == ()
+
+
+def test_a_freeze_reminds_ten_days_before_its_end() -> None:
+    world = World()
+    world.frozen()
+    ends = world.measure().expires_at
+    assert ends is not None
+    found = named(world)
+    assert found["freeze-expiry"] == ends
+    assert found["freeze-expiry-14400m"] == ends - timedelta(days=10)
+    assert "stop-expiry" not in found
+
+
+def test_six_months_end_on_a_day_that_exists() -> None:
+    world = World(now=datetime(2026, 8, 31, 2, 0, tzinfo=UTC))
+    world.stopped()
+    world.filed()
+    start = world.now
+    allowed = datetime(2027, 2, 28, 2, 0, tzinfo=UTC)
+    terms = {"amount": "1.00", "start": start, "end": allowed + timedelta(seconds=1)}
+    world.do(world.prepare(KIND.FREEZE, terms=terms))
+    assert world.no(c.Approve(world.second, "m1")) == ("period",)
+    world.do(c.Reject(world.second, "m1", "期限"))
+    world.do(world.prepare(KIND.FREEZE, terms={**terms, "end": allowed}))
+    world.do(c.Approve(world.second, "m1"))
+
+
+def test_a_year_needs_a_prefecture() -> None:
+    world = World()
+    world.stopped()
+    world.filed()
+    terms = {**world.freeze_terms(days=360), "major": True}
+    world.do(world.prepare(KIND.FREEZE, terms=terms))
+    assert world.no(c.Approve(world.second, "m1")) == ("period",)
+    world.do(c.Approve(world.chief, "m1"))
+
+
+def test_a_whole_account_is_sorted_within_a_month() -> None:
+    world = World()
+    world.stopped()
+    world.filed()
+    terms = {**world.freeze_terms(), "mode": "02", "necessity": "全部为涉案资金"}
+    world.sent(KIND.FREEZE, terms=terms)
+    world.do(world.receipt(frozen="90000.00"))
+    assert named(world)["sort-whole"] == datetime(2026, 12, 24, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "expected"),
+    [
+        # A Thursday: over the weekend.
+        (date(2026, 11, 26), 3, date(2026, 12, 1)),
+        # Over the National Day holiday of 2026, with its working Saturday.
+        (date(2026, 9, 30), 3, date(2026, 10, 10)),
+        # Beyond the calendar's years Monday to Friday count.
+        (date(2060, 1, 1), 1, date(2060, 1, 2)),
+        (date(2060, 1, 2), 1, date(2060, 1, 5)),
+    ],
+)
+def test_working_days(start: date, days: int, expected: date) -> None:
+    assert working_days_after(start, days) == expected
+
+
+def test_a_return_counts_working_days() -> None:
+    world = World(now=datetime(2026, 11, 26, 2, 0, tzinfo=UTC))
+    world.frozen()
+    shares = [{"claimant": "victim", "amount": "10.00"}]
+    world.sent(KIND.RETURN, terms={"method": "direct", "allocation": shares})
+    assert named(world)["return"] == world.now + timedelta(days=5)
+    assert DueKind.RETURN in {one.kind for one in due(world.case, world.policy)}  # type: ignore[arg-type]
