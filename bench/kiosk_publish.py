@@ -5,20 +5,17 @@ event streams, one is a real Chromium. Measured from the call of `warn` on: acce
 the first, the median, p99 and the last screen, painted by the browser; then the memory of the
 daemon, its stop with all streams open, and how long after a restart and after a kill all are back.
 
-Writes `build/bench_kiosk.json` and prints a table. All of it shares the machine's processors, so
-absolute figures move with the neighbours.
+All of it shares the machine's processors, so absolute figures move with the neighbours.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import socket
 import statistics
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +25,7 @@ from pathlib import Path
 from playwright.async_api import Page, async_playwright
 
 import fzalert
+from bench.common.printing import Report, rss_mb
 from fzalert.access import Directory
 from fzalert.config import read_settings
 from fzalert.service import Fzalert, open_or_connect
@@ -38,6 +36,7 @@ TOKEN = "made-up-token"  # noqa: S105  of simulated screens
 SCRIPT = "impersonating-police"
 CHROMIUM = os.environ.get("FZ_CHROMIUM", "/usr/bin/chromium")
 WINDOW = timedelta(seconds=6)
+QUICK_WINDOW = timedelta(seconds=2)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 # The page's own report of a paint, stamped as it leaves.
 STAMP = """
@@ -111,15 +110,14 @@ async def browser_screen(base: str, name: str) -> AsyncIterator[Page]:
         await browser.close()
 
 
-def rss_mb(pid: int) -> float:
-    """Resident memory of a process, and the most it ever had."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    kilobytes = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(kilobytes.split()[1]) / 1024
-
-
 async def publish(
-    fz: Fzalert, crowd: Crowd, heard: list[Told], page: Page, name: str, known: set[str]
+    fz: Fzalert,
+    crowd: Crowd,
+    heard: list[Told],
+    page: Page,
+    name: str,
+    known: set[str],
+    window: timedelta,
 ) -> dict[str, float]:
     """Warn every screen once; milliseconds from the call on."""
     loop = asyncio.get_running_loop()
@@ -129,7 +127,7 @@ async def publish(
     shown = await page.evaluate("stamps.length")
     offset = await page.evaluate("Date.now()") - loop.time() * 1000
     began = loop.time()
-    await fz.warn(SCRIPT, to=everyone, lane="urgent", expires_in=WINDOW)
+    await fz.warn(SCRIPT, to=everyone, lane="urgent", expires_in=window)
     accepted = loop.time() - began
     first: dict[str, float] = {}
     fresh: set[str] = set()
@@ -160,40 +158,36 @@ async def publish(
     }
 
 
-async def measure(screens: int, rounds: int, folder: Path) -> dict[str, object]:
+async def measure(
+    screens: int, rounds: int, window: timedelta, folder: Path, report: Report
+) -> None:
     """Run it all."""
     loop = asyncio.get_running_loop()
     site = Screens(folder, screens)
     await site.approve()
     heard: list[Told] = []
     crowd = Crowd(site.base, site.names[1:], TOKEN, heard=heard.append)
-    row: dict[str, object] = {"screens": screens, "rounds": rounds}
     async with site.daemon() as daemon:
-        empty = rss_mb(daemon.pid)
+        empty = rss_mb(daemon.pid, peak=True)
         async with browser_screen(site.base, site.names[0]) as page, crowd.connected():
             async with site.client() as client:
                 fz = Fzalert(client, Directory().local_actor(), owns_store=False)
                 # The first warning opens what is opened once; it is not counted.
                 known: set[str] = set()
                 figures = [
-                    await publish(fz, crowd, heard, page, site.names[0], known)
+                    await publish(fz, crowd, heard, page, site.names[0], known, window)
                     for _ in range(rounds + 1)
                 ][1:]
-            row |= {
-                f"{name}_ms": round(statistics.median(one[name] for one in figures), 1)
-                for name in figures[0]
-            }
-            row |= {f"{name}_max_ms": round(max(one[name] for one in figures), 1)
-                    for name in ("last", "painted")}  # fmt: skip
-            row |= {"rss_empty_mb": round(empty), "rss_mb": round(rss_mb(daemon.pid))}
+            for name in figures[0]:
+                report.add(f"{screens} screens: {name}", [one[name] for one in figures], "ms")
+            grown = rss_mb(daemon.pid, peak=True) - empty
+            report.add(f"{screens} screens: the daemon's memory over idle", [grown], "MB")
             began = loop.time()
             await daemon.stop()
-            row["stop_s"] = round(loop.time() - began, 2)
+            report.add("stop with all streams open", [loop.time() - began], "s")
             async with site.daemon() as second:
-                row["back_after_stop_s"] = await back(crowd, loop.time())
-                row["kill"] = await killed(site, crowd, second)
-    row["load"] = round(os.getloadavg()[0], 1)
-    return row
+                report.add("all back after a restart", [await back(crowd, loop.time())], "s")
+                report.add("all back after a kill", [await killed(site, crowd, second)], "s")
 
 
 async def back(crowd: Crowd, since: float) -> float:
@@ -220,14 +214,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--screens", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--quick", action="store_true")
     given = parser.parse_args(arguments)
+    screens, rounds = (3, 1) if given.quick else (given.screens, given.rounds)
+    window = QUICK_WINDOW if given.quick else WINDOW
+    report = Report("kiosk_publish", quick=given.quick)
     with tempfile.TemporaryDirectory() as folder:
-        row = asyncio.run(measure(given.screens, given.rounds, Path(folder)))
-    out = Path("build")
-    out.mkdir(exist_ok=True)
-    (out / "bench_kiosk.json").write_text(json.dumps([row], indent=1) + "\n", encoding="utf-8")
-    for name, value in row.items():
-        sys.stdout.write(f"{name:20} {value}\n")
+        asyncio.run(measure(screens, rounds, window, Path(folder), report))
+    report.close()
 
 
 if __name__ == "__main__":

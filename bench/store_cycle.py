@@ -1,104 +1,43 @@
-"""How many messages a second the SQLite store moves, beside the same tables driven raw.
+"""The SQLite store beside the same tables driven raw: `python bench/store_cycle.py`.
 
-A cycle is accept, claim, result, report, each its own transaction for a batch, with a sync each.
-Raw means `executemany` on the same schema in one thread: without encryption, blind index, feed,
-evidence, counters, contacts, savepoints, or Python objects. Both sides alternate within one run,
-since the disk and the neighbours move the absolute figures far more than they move the ratio.
-
-    python bench/store_cycle.py [--batch 1000] [--batches 10] [--pairs 5]
+A cycle is accept, claim, result, report, each its own transaction for a batch, with a disk sync
+each. Both sides alternate within one run. The port encrypts, indexes blindly, writes feed,
+evidence, counters and contacts, and makes the objects that the engine needs.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
-import os
-import platform
-import sqlite3
-import statistics
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from bench.common.printing import Report
+from bench.common.raw import Cost, raw_cycle
+from bench.common.road import Filler, make_vault
 from fzalert.clock import SystemClock
 from fzalert.messages import DeliveryReport, Lane, ReportKind
 from fzalert.store import PartState, ResultRow, SqliteStore, TickInput
-from fzalert.store.sqlite.connection import connect, migrate
-from fzalert.testing.parcels import Parcels, make_vault
 
-GOAL = 0.35
+QUICK = (100, 2, 1)
 
 
-def raw_cycle(folder: Path, batch: int, batches: int) -> tuple[float, float]:
-    """Messages a second and CPU microseconds a message of the tables alone."""
-    path = folder / "raw.db"
-    db = connect(path)
-    migrate(db, path)
-    ids = itertools.count(1)
-    begun, cpu = time.perf_counter(), time.process_time()
-    for _ in range(batches):
-        _raw_batch(db, [next(ids) for _ in range(batch)])
-    took, used = time.perf_counter() - begun, time.process_time() - cpu
-    db.close()
-    return batch * batches / took, used * 1e6 / (batch * batches)
-
-
-def _raw_batch(db: sqlite3.Connection, ids: list[int]) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    db.executemany(
-        "INSERT INTO message VALUES (?, 1, 1, 1, ?, ?, 1, 9, 1)",
-        [(id_, f"139{id_:08d}", f"{id_:016d}") for id_ in ids],
-    )
-    db.executemany(
-        "INSERT INTO queue (channel, lane, due_at, id, part, attempt) VALUES (1, 1, 0, ?, 0, 1)",
-        [(id_,) for id_ in ids],
-    )
-    db.execute("COMMIT")
-    db.execute("BEGIN IMMEDIATE")
-    rows = db.execute(
-        "SELECT q.due_at, q.id, q.part, m.target FROM queue q JOIN message m ON m.id = q.id"
-        " WHERE q.channel = 1 AND q.lane = 1 AND q.due_at <= 1 ORDER BY q.due_at, q.id LIMIT ?",
-        (len(ids),),
-    ).fetchall()
-    db.executemany(
-        "DELETE FROM queue WHERE channel = 1 AND lane = 1 AND due_at = ? AND id = ? AND part = ?",
-        [row[:3] for row in rows],
-    )
-    db.executemany(
-        "INSERT INTO flight (id, part, channel, slot, epoch, lane, attempt, claimed_at, state)"
-        " VALUES (?, ?, 1, 0, 1, 1, 1, 0, 1)",
-        [row[1:3] for row in rows],
-    )
-    db.execute("COMMIT")
-    db.execute("BEGIN IMMEDIATE")
-    db.executemany(
-        "UPDATE flight SET state = 2, word = 'sent', carrier_id = ? WHERE id = ? AND part = 0",
-        [(b"c%d" % id_, id_) for id_ in ids],
-    )
-    db.execute("COMMIT")
-    db.execute("BEGIN IMMEDIATE")
-    db.executemany(
-        "UPDATE flight SET state = 3, word = 'delivered' WHERE channel = 1 AND carrier_id = ?",
-        [(b"c%d" % id_,) for id_ in ids],
-    )
-    db.execute("COMMIT")
-
-
-async def port_cycle(folder: Path, batch: int, batches: int) -> tuple[float, float]:
-    """The same through the port, with everything that it promises."""
+async def port_cycle(folder: Path, batch: int, batches: int) -> tuple[Cost, list[float]]:
+    """The cycle through the port; also the processor microseconds a message of each batch."""
     clock = SystemClock()
     store = SqliteStore(folder / "port.db", clock, make_vault)
     await store.open()
-    lease = await store.acquire("sms", 0, "bench", 3600)
+    lease = await store.acquire("mobile", 0, "bench", 3600)
     if lease is None:
         raise RuntimeError("the bench's own store has another owner")
-    parcels = Parcels(clock)
-    changes = [parcels.change(batch) for _ in range(batches)]
-    begun, cpu = time.perf_counter(), time.process_time()
-    for change in changes:
-        await store.commit(change)
+    filler = Filler(clock)
+    each: list[float] = []
+    began, cpu = time.perf_counter(), time.process_time()
+    for _ in range(batches):
+        start = time.process_time()
+        await store.commit(filler.change(Lane.BULK, batch))
         output = await store.tick(lease, TickInput(want={Lane.BULK: batch}))
         parts = [one.submission for one in output.claimed]
         results = [
@@ -107,43 +46,41 @@ async def port_cycle(folder: Path, batch: int, batches: int) -> tuple[float, flo
         await store.tick(lease, TickInput(results))
         reports = [DeliveryReport(ReportKind.DELIVERED, b"c%d" % p.id) for p in parts]
         await store.tick(lease, TickInput(reports=reports))
-    took, used = time.perf_counter() - begun, time.process_time() - cpu
+        each.append((time.process_time() - start) * 1e6 / batch)
+    took, used = time.perf_counter() - began, time.process_time() - cpu
     done = {row.state: row.n for row in await store.counters() if row.n}
     await store.close()
     if done != {PartState.DELIVERED: batch * batches}:
         raise RuntimeError(f"the cycle is broken: {done}")
-    return batch * batches / took, used * 1e6 / (batch * batches)
+    messages = batch * batches
+    return Cost(messages / took, used * 1e6 / messages), each
 
 
-def main() -> None:
-    """Alternate, and print medians, extremes and the ratio."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    arguments.add_argument("--batch", type=int, default=1000)
-    arguments.add_argument("--batches", type=int, default=10)
-    arguments.add_argument("--pairs", type=int, default=5)
-    arguments.add_argument("--folder", type=Path, default=None, help="on the disk to be measured")
-    given = arguments.parse_args()
-    raw: list[tuple[float, float]] = []
-    port: list[tuple[float, float]] = []
-    for _ in range(given.pairs):
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Alternate, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch", type=int, default=1000)
+    parser.add_argument("--batches", type=int, default=10)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=None, help="on the disk to be measured")
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args(arguments)
+    batch, batches, pairs = QUICK if given.quick else (given.batch, given.batches, given.pairs)
+    raw: list[Cost] = []
+    port: list[Cost] = []
+    for _ in range(pairs):
         with tempfile.TemporaryDirectory(dir=given.folder) as name:
-            raw.append(raw_cycle(Path(name), given.batch, given.batches))
-            port.append(asyncio.run(port_cycle(Path(name), given.batch, given.batches)))
-    ratios = [p[0] / r[0] for p, r in zip(port, raw, strict=True)]
-    load = ", ".join(f"{n:.1f}" for n in os.getloadavg())
-    lines = [
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, load {load}",
-        f"{given.pairs} pairs of {given.batches} batches of {given.batch}, synchronous=FULL",
-    ]
-    for name, found in (("raw", raw), ("port", port)):
-        rates = [rate for rate, _ in found]
-        lines.append(
-            f"{name:5} {statistics.median(rates):9,.0f} msg/s ({min(rates):,.0f} to"
-            f" {max(rates):,.0f}), CPU {statistics.median(c for _, c in found):.1f} us/msg"
-        )
-    ratio = statistics.median(ratios)
-    lines.append(f"ratio {ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f}), goal {GOAL}")
-    sys.stdout.write("\n".join(lines) + "\n")
+            raw.append(raw_cycle(Path(name), batch, batches))
+            port.append(asyncio.run(port_cycle(Path(name), batch, batches))[0])
+    both = list(zip(port, raw, strict=True))
+    report = Report("store_cycle", quick=given.quick)
+    report.add("raw tables", [one.rate for one in raw], "messages/s")
+    report.add("through the port", [one.rate for one in port], "messages/s")
+    report.add("port / raw", [p.rate / r.rate for p, r in both], "", least=0.35)
+    report.add("processor: raw", [one.cpu for one in raw], "µs a message")
+    report.add("processor: port", [one.cpu for one in port], "µs a message")
+    report.add("processor: port / raw", [p.cpu / r.cpu for p, r in both], "")
+    report.close()
 
 
 if __name__ == "__main__":

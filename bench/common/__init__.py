@@ -1,1 +1,1 @@
-"""What the benches share: the road under test, a carrier that costs little, raw ceilings, tables."""
+"""What the benches share: the road, a carrier that costs little, raw ceilings, tables."""

@@ -14,6 +14,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from struct import Struct
@@ -57,12 +58,15 @@ class Counts(NamedTuple):
         numbers: Different numbers among them; 0 where it was not asked to count them.
         acknowledged: Reports that were answered.
         cpu_us: Its processor time, microseconds a text.
+        first_at: Monotonic time of the first text on the newest connection; the clock is one for
+            all processes of a machine.
     """
 
     submits: int
     numbers: int
     acknowledged: int
     cpu_us: float
+    first_at: float
 
 
 class Options(NamedTuple):
@@ -85,6 +89,7 @@ class _Totals:
     def __init__(self) -> None:
         self.submits = 0
         self.acknowledged = 0
+        self.first_at = 0.0
         self.numbers: set[bytes] = set()
 
 
@@ -100,6 +105,7 @@ class _Line(asyncio.Protocol):
         self._waiting: deque[tuple[bytes, bytes]] = deque()
         self._out = 0
         self._sequence = 0
+        self._is_fresh = True
         content = encode_report(Report(bytes(8), "DELIVRD", "2611241200", "2611241200", "", 0), V30)
         frame = encode(
             Deliver(0, bytes(8), "106500001", "BENCH", 0, 0, 0, "", 0, 1, content, b""), V30
@@ -124,6 +130,8 @@ class _Line(asyncio.Protocol):
             _, command, sequence = HEADER.unpack_from(frame)
             if command == c.SUBMIT:
                 totals.submits += 1
+                if self._is_fresh:
+                    self._is_fresh, totals.first_at = False, time.monotonic()
                 # Never zero: a text that is taken has an id.
                 msg_id = (totals.submits + (1 << 56)).to_bytes(8, "big")
                 answers.append(_ANSWER.pack(24, c.SUBMIT_RESP, sequence, msg_id, 0))
@@ -137,6 +145,10 @@ class _Line(asyncio.Protocol):
                 self._out -= 1
             else:
                 self._on_rare(frame, command, sequence)
+        self._go_on(answers, taken)
+
+    def _go_on(self, answers: list[bytes], taken: list[tuple[bytes, bytes]]) -> None:
+        options = self._options
         delay = options.response_ms / 1000.0
         if answers:
             if delay:
@@ -243,24 +255,19 @@ async def _serve(options: Options) -> None:
         sys.stdout.flush()
 
     def tell() -> None:
-        used = _cpu() / max(1, totals.submits) * 1e6
+        used = time.process_time() / max(1, totals.submits) * 1e6
         say(
             submits=totals.submits,
             numbers=len(totals.numbers),
             acknowledged=totals.acknowledged,
             cpu_us=used,
+            first_at=totals.first_at,
         )
 
     loop.add_signal_handler(signal.SIGUSR1, tell)
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     say(port=server.sockets[0].getsockname()[1])
     await stopped.wait()
-
-
-def _cpu() -> float:
-    import time
-
-    return time.process_time()
 
 
 def main() -> None:

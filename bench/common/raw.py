@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from bench.common.carrier import ACCOUNT, SECRET
 from bench.common.road import TEXT
+from fzalert.store.sqlite.connection import connect, migrate
 from fzalert_sms.cmpp.codec import NO_ID, V30, Submit, SubmitTemplate
 from fzalert_sms.cmpp.session import Answered, ClientSession, Credentials, Delivered, Event, Limits
 from fzalert_sms.cmpp.transport import CmppLink, Flight, Token
-from fzalert.store.sqlite.connection import connect, migrate
 
 
 class Cost(NamedTuple):
@@ -137,6 +137,7 @@ class _Pump:
 
     def on_lost(self, link: CmppLink, reason: str) -> None:
         """The run is over either way."""
+        del link, reason
         self.done.set()
 
 

@@ -6,12 +6,13 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench.common.carrier import ACCOUNT, SECRET
 from fzalert.access.keys import KeySigner
+from fzalert.access.vault import KeyRow, Vault
 from fzalert.background import Background
 from fzalert.clock import SystemClock
 from fzalert.delivery import ChannelSpec, Engine, IdMaker, Limits
@@ -29,17 +30,42 @@ from fzalert.messages import (
 )
 from fzalert.ports import Adapter, AdapterContext
 from fzalert.service.building import StoreState
-from fzalert.store import Acceptance, ChangeSet, Claimed, NewMessage, PartState, SqliteStore
-from fzalert.testing.parcels import make_vault
+from fzalert.store import Acceptance, ChangeSet, Lease, NewMessage, PartState, SqliteStore
 from fzalert_sms.cmpp import CmppConfig, CmppGateway
 
 CHANNEL = "mobile"
 TEXT = "【反诈】陌生人让您转钱、保密、共享手机画面，都是骗局。先停手，打96110问一问。"
-BODY = SmsText(
-    (TEXT,), Coding.UCS2, ScriptRef("generic", "general", "zh", 1, "0" * 64)
-)
+BODY = SmsText((TEXT,), Coding.UCS2, ScriptRef("generic", "general", "zh", 1, "0" * 64))
+DAY_MS = 86_400_000
 AT_ONCE = 1000
 """Messages of one acceptance, as a campaign's feeder gives them."""
+
+
+class Filler:
+    """Makes acceptances: a text to one phone after another."""
+
+    def __init__(self, clock: SystemClock) -> None:
+        self.ids = IdMaker(clock)
+        self._clock = clock
+        self._given = 0
+        self._warnings: dict[Lane, Warning] = {}
+
+    def change(self, lane: Lane, messages: int, lease: Lease | None = None) -> ChangeSet:
+        """Messages to different phones, queued, or claimed where a lease is given."""
+        now = self._clock.millis()
+        new: list[NewMessage] = []
+        for id_ in self.ids.take(messages):
+            self._given += 1
+            target = Target(TargetKind.PHONE, f"+86138{self._given:08d}")
+            new.append(NewMessage(id_, CHANNEL, target, 0, 1, now, lease))
+        warning = self._warnings.get(lane)
+        is_new = warning is None
+        if warning is None:
+            warning = self._warnings[lane] = Warning(
+                WarningId(self.ids.one()), "generic/general/1", "zh", (), {}, lane, now,
+                now + DAY_MS, "", ActorId("bench"),
+            )  # fmt: skip
+        return ChangeSet(accepts=(Acceptance(warning, b"", (BODY,), new, new=is_new),))
 
 
 class Road:
@@ -53,33 +79,22 @@ class Road:
     def __init__(self, store: SqliteStore, engine: Engine, clock: SystemClock) -> None:
         self.store = store
         self.engine = engine
-        self._clock = clock
-        self._ids = IdMaker(clock)
-        self._given = 0
-        self._warnings: dict[Lane, Warning] = {}
+        self._filler = Filler(clock)
 
     async def accept(self, messages: int, lane: Lane = Lane.BULK) -> None:
         """Accept that many messages to different numbers, in batches, and queue them."""
         for start in range(0, messages, AT_ONCE):
-            ids = self._ids.take(min(AT_ONCE, messages - start))
-            now = self._clock.millis()
-            new = [
-                NewMessage(id_, CHANNEL, self._target(), 0, 1, now) for id_ in ids
-            ]
-            await self._commit(lane, new)
+            change = self._filler.change(lane, min(AT_ONCE, messages - start))
+            await self.store.commit(change)
             self.engine.poke([CHANNEL])
 
     async def warn_one(self) -> int:
         """Accept one urgent message and hand it over, as `warn` does; returns its id."""
-        id_ = self._ids.one()
-        lease = self.engine.lease_for(CHANNEL)
-        new = NewMessage(id_, CHANNEL, self._target(), 0, 1, self._clock.millis(), lease)
-        claimed = await self._commit(Lane.URGENT, [new])
-        if claimed:
-            self.engine.hand_over(claimed)
-        else:
-            self.engine.poke([CHANNEL])
-        return id_
+        change = self._filler.change(Lane.URGENT, 1, self.engine.lease_for(CHANNEL))
+        done = await self.store.commit(change)
+        self.engine.hand_over(done.accepted[0].claimed)
+        self.engine.poke([CHANNEL])
+        return change.accepts[0].messages[0].id
 
     async def delivered(self, lane: Lane = Lane.BULK) -> int:
         """How many parts are delivered, by the counters."""
@@ -95,24 +110,6 @@ class Road:
         while await self.delivered(lane) < messages:
             seen = await self.engine.changed(seen, 0.5)
             await asyncio.sleep(0.02)
-
-    def _target(self) -> Target:
-        self._given += 1
-        return Target(TargetKind.PHONE, f"+86138{self._given:08d}")
-
-    async def _commit(self, lane: Lane, new: Sequence[NewMessage]) -> tuple[Claimed, ...]:
-        warning = self._warnings.get(lane)
-        is_new = warning is None
-        if warning is None:
-            now = self._clock.millis()
-            warning = self._warnings[lane] = Warning(
-                WarningId(self._ids.one()), "generic/general/1", "zh", (), {}, lane, now,
-                now + 6 * 3_600_000, "", ActorId("bench"),
-            )  # fmt: skip
-        done = await self.store.commit(
-            ChangeSet(accepts=(Acceptance(warning, b"", (BODY,), new, new=is_new),))
-        )
-        return done.accepted[0].claimed
 
 
 @asynccontextmanager
@@ -159,6 +156,17 @@ async def road(folder: Path, port: int, window: int, *, opened: bool = True) -> 
         await engine.close()
         await http.aclose()
         await store.close()
+
+
+def make_vault(
+    keys: list[tuple[int, str, bytes, int]], keep: Callable[[int, str, bytes, int], None]
+) -> Vault:
+    """The real vault under a key that protects nothing."""
+    vault = Vault(bytes(32), [KeyRow(*key) for key in keys])
+    if not vault.has_active_key:
+        for row in vault.new_key(0):
+            keep(*row)
+    return vault
 
 
 class Stopwatch:
