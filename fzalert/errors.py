@@ -29,7 +29,9 @@ FzalertError                 code, hint, retry, retry_after
 │  └─ FateUnknown            sent, no answer; also TimeoutError            never blindly
 ├─ StoreError                the store cannot write
 │  ├─ StoreFull              no room or read-only: free the disk           retry later
+│  │  └─ StoreReadOnly       the disk lets nothing be written              retry later
 │  ├─ StoreDamaged           integrity check failed: stop the line         never retry
+│  ├─ StoreRolledBack        an older copy stands in its place             never retry
 │  ├─ StoreInUse             another process owns the store                never retry
 │  └─ LeaseLost              another owner has the carrier connection      never retry
 ├─ IntegrityError            evidence or ciphertext was altered            never retry
@@ -275,10 +277,23 @@ class StoreFull(StoreError):
     code = "store-full"
 
 
+class StoreReadOnly(StoreFull):
+    """The disk lets nothing be written: accepting stops until it is mended."""
+
+    code = "store-read-only"
+
+
 class StoreDamaged(StoreError):
     """The integrity check failed: nothing is sent from a damaged store."""
 
     code = "store-damaged"
+    retry = Retry.NEVER
+
+
+class StoreRolledBack(StoreError):
+    """An older copy of the database stands in its place: nothing is sent from it."""
+
+    code = "store-rolled-back"
     retry = Retry.NEVER
 
 

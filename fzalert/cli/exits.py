@@ -51,6 +51,7 @@ _EXITS: tuple[tuple[type[errors.FzalertError], Exit], ...] = (
     (errors.StoreInUse, Exit.LOCKED),
     (errors.LeaseLost, Exit.LOCKED),
     (errors.StoreDamaged, Exit.INTEGRITY),
+    (errors.StoreRolledBack, Exit.INTEGRITY),
     (errors.IntegrityError, Exit.INTEGRITY),
     (errors.NotConnected, Exit.UNREACHABLE),
 )

@@ -15,15 +15,22 @@ from fzalert.config import Settings
 from fzalert.daemon import Ready
 from fzalert.daemon import run as run_daemon
 from fzalert.errors import ConfigError
+from fzalert.service import Service
 
 __all__ = ["run"]
 
 
-async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) -> None:
+async def run(
+    *,
+    ready_json: Annotated[bool, Parameter(negative=())] = False,
+    resume_as_unknown: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
     """Serve until a signal asks to stop, then drain; a second signal ends at once.
 
     Args:
         ready_json: Write one line of JSON to standard output once everything serves.
+        resume_as_unknown: Go on with an older copy of the database, after a restore: nothing that
+            waits in it is sent; it is unknown, for a person to settle.
     """
     session = current()
     settings = session.settings()
@@ -47,7 +54,10 @@ async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) ->
         except ConfigError as error:
             output.note(f"fzalert: {error}")
 
-    await run_daemon(settings, ready=ready, adopt=adopt)
+    def opened(found: Settings) -> Service:
+        return Service(found, resume_as_unknown=resume_as_unknown)
+
+    await run_daemon(settings, ready=ready, adopt=adopt, open_service=opened)
 
 
 def _leave_no_core() -> None:

@@ -67,6 +67,11 @@ class StoreSettings(_Section):
         description="Key that protects personal data, by reference; without it fzalert makes a"
         " key file beside the database.",
     )
+    anchor: LocalPath | None = Field(
+        default=None,
+        description="File that remembers how far the database is, so that an older copy of it is"
+        " known; best on another disk. Without it, a file beside the database.",
+    )
 
     @property
     def path(self) -> Path:

@@ -133,12 +133,13 @@ async def _twice(step: Callable[[], Awaitable[None]]) -> None:
         await step()
 
 
-async def build(settings: Settings, clock: Clock) -> Building:
+async def build(settings: Settings, clock: Clock, *, resume_by: str = "") -> Building:
     """Open the store and put the rest around it; the engine is not started yet.
 
     Raises:
         StoreInUse: Another process owns the store.
         StoreDamaged: Its check failed.
+        StoreRolledBack: It is an older copy, and `resume_by` names nobody who goes on with it.
         StoreFull: The folder cannot be written.
         ConfigError: A key cannot be read, or an adapter refuses its settings.
         IntegrityError: The master key is not the store's.
@@ -166,7 +167,13 @@ async def build(settings: Settings, clock: Clock) -> Building:
                 keep(*row)
         return vault
 
-    store = SqliteStore(settings.store.path, clock, make_vault)
+    store = SqliteStore(
+        settings.store.path,
+        clock,
+        make_vault,
+        anchor=settings.store.anchor,
+        resume_by=resume_by,
+    )
     await _opened(store)
     http = HttpPool()
     try:

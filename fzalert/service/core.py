@@ -81,6 +81,8 @@ class Service(DaemonApi):
         library: The scripts; the shipped ones unless given.
         delivers: False for a look or an entry in the books: no channel is opened, so that no
             carrier sees a login for it, and nothing is sent.
+        resume_as_unknown: Go on with an older copy of the database: nothing that waits in it is
+            sent, it is unknown.
     """
 
     def __init__(
@@ -90,11 +92,13 @@ class Service(DaemonApi):
         clock: Clock | None = None,
         library: Library | None = None,
         delivers: bool = True,
+        resume_as_unknown: bool = False,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.library = library or Library.load()
         self._delivers = delivers
+        self._resume_by = Directory().local_actor().id if resume_as_unknown else ""
         self._rooms: _Rooms | None = None
 
     # -- life ------------------------------------------------------------------------------
@@ -102,7 +106,7 @@ class Service(DaemonApi):
     async def __aenter__(self) -> Self:
         if self._rooms is not None:
             return self
-        building = await build(self.settings, self.clock)
+        building = await build(self.settings, self.clock, resume_by=self._resume_by)
         try:
             rooms = self._furnish(building)
             await rooms.texts.load()

@@ -6,13 +6,14 @@ SQLITE_BUSY_SNAPSHOT at once, whatever the busy timeout says.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sqlite3
 from importlib.resources import files
 from pathlib import Path
 
-from fzalert.errors import StoreDamaged, StoreError, StoreFull, StoreInUse
+from fzalert.errors import StoreDamaged, StoreError, StoreFull, StoreInUse, StoreReadOnly
 
 if os.name == "posix":
     import fcntl
@@ -43,9 +44,12 @@ def in_our_words(error: sqlite3.Error, path: Path) -> StoreError:
     """Translate SQLite's error; the caller raises it from the original."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY} or (
-        code == sqlite3.SQLITE_CANTOPEN
-    ):
+    if code == sqlite3.SQLITE_READONLY:
+        return StoreReadOnly(
+            f"The store {path.name} cannot be written ({name}).",
+            hint="Make the disk writable; what was accepted is safe.",
+        )
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
         return StoreFull(
             f"The store {path.name} cannot write ({name}).",
             hint="Free space or make the disk writable; what was accepted is safe.",
@@ -60,7 +64,8 @@ def in_our_words(error: sqlite3.Error, path: Path) -> StoreError:
 
 def no_room(path: Path, error: OSError) -> StoreFull:
     """Say that a file beside the store cannot be written; raised from the original."""
-    return StoreFull(
+    kind = StoreReadOnly if error.errno == errno.EROFS else StoreFull
+    return kind(
         f"{path.name} cannot be written ({error.strerror}).",
         hint="Free space or make the disk writable; what was accepted is safe.",
     )

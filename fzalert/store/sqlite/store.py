@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from fzalert.clock import Clock
 from fzalert.errors import StoreDamaged
+from fzalert.log import get_logger
 from fzalert.messages import FeedRow, Lane, Outcome, Target
 from fzalert.store.port import Store, Vault
 from fzalert.store.records import (
@@ -35,16 +36,20 @@ from fzalert.store.records import (
 )
 from fzalert.store.settling import UnknownQuery, UnknownRow
 from fzalert.store.sqlite import reading
+from fzalert.store.sqlite.anchor import Anchor, rolled_back, why_older
 from fzalert.store.sqlite.changes import write_changes
 from fzalert.store.sqlite.claims import open_parts
 from fzalert.store.sqlite.connection import OwnerLock, connect, in_our_words, migrate, no_room
 from fzalert.store.sqlite.optouts import opt_outs
+from fzalert.store.sqlite.resuming import resume_as_unknown
 from fzalert.store.sqlite.rows import channel_id
 from fzalert.store.sqlite.settling import count_unknowns, unknowns
 from fzalert.store.sqlite.ticking import tick
 from fzalert.store.sqlite.writer import Writer
 
 T = TypeVar("T")
+
+log = get_logger("fzalert.store")
 
 
 class SqliteStore(Store):
@@ -55,6 +60,9 @@ class SqliteStore(Store):
         clock: For the times of rows.
         make_vault: Called at open with the wrapped data keys that the store holds, as
             (id, state, wrapped, created), and a function that keeps a new one; returns the vault.
+        anchor: Remembers how far the database was; `<path>.anchor` unless given.
+        resume_by: Who wants to go on with an older copy, everything in it unknown; nobody unless
+            given.
     """
 
     writer: ClassVar[type[Writer]] = Writer
@@ -67,8 +75,13 @@ class SqliteStore(Store):
         make_vault: Callable[
             [list[tuple[int, str, bytes, int]], Callable[[int, str, bytes, int], None]], Vault
         ],
+        *,
+        anchor: Path | None = None,
+        resume_by: str = "",
     ) -> None:
         self._path = path
+        self._anchor_path = anchor or path.with_name(path.name + ".anchor")
+        self._resume_by = resume_by
         self._clock = clock
         self._make_vault = make_vault
         self._lock = OwnerLock(path.with_name(path.name + ".lock"))
@@ -92,16 +105,21 @@ class SqliteStore(Store):
 
     def _open(self) -> None:
         connection: sqlite3.Connection | None = None
+        anchor: Anchor | None = None
         try:
             # Made before SQLite makes it, so that its log beside it is as private.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             self._path.chmod(0o600)
             connection = connect(self._path)
             self._prepare(connection)
+            anchor = Anchor(self._anchor_path)
+            self._drop_anchor(connection, anchor)
             self._reader = connect(self._path, read_only=True)
         except BaseException as error:
             if connection is not None:
                 connection.close()
+            if anchor is not None:
+                anchor.close()
             if isinstance(error, sqlite3.Error):
                 raise in_our_words(error, self._path) from error
             if isinstance(error, OSError):
@@ -109,6 +127,28 @@ class SqliteStore(Store):
             raise
         self._reading = ThreadPoolExecutor(1, "fzalert-read")
         self._writer = self.writer(connection, self._path)
+        self._writer.anchor = anchor
+
+    def _drop_anchor(self, connection: sqlite3.Connection, anchor: Anchor) -> None:
+        """Compare the database with what is remembered of it outside.
+
+        Raises:
+            StoreRolledBack: It is an older copy, and nobody wants to go on with it.
+        """
+        (number,) = connection.execute("SELECT n FROM generation").fetchone()
+        why = why_older(anchor.found, self.store_id, number)
+        if why:
+            if not self._resume_by:
+                raise rolled_back(self._path, why)
+            if anchor.found is not None:
+                number = max(number, anchor.found.number)
+            number += 1
+            connection.execute("BEGIN IMMEDIATE")
+            parts = resume_as_unknown(connection, self._resume_by, why, self._clock.millis())
+            connection.execute("UPDATE generation SET n = ?", (number,))
+            connection.execute("COMMIT")
+            log.warning("store.resumed", why=why, parts=parts)
+        anchor.begin(self.store_id, number)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -150,6 +190,8 @@ class SqliteStore(Store):
         writer, self._writer = self._writer, None
         if writer is not None:
             await writer.stop()
+            if writer.anchor is not None:
+                writer.anchor.close()
         self._lock.free()
 
     @property

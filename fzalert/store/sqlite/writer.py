@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from fzalert.errors import StoreError
+from fzalert.store.sqlite.anchor import Anchor
 from fzalert.store.sqlite.connection import in_our_words
 
 T = TypeVar("T")
@@ -49,7 +50,12 @@ class Writer:
     Args:
         connection: Opened for writing; from here on only this thread uses it.
         path: For error texts.
+
+    Attributes:
+        anchor: Told of each transaction once it is on disk; set by its store.
     """
+
+    anchor: Anchor | None = None
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -104,7 +110,12 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             for work in works:
                 self._run_one(connection, work)
+            written = any(work.error is None for work in works)
+            if written:
+                connection.execute("UPDATE generation SET n = n + 1")
             connection.execute("COMMIT")
+            if written and self.anchor is not None:
+                self.anchor.advance()  # before anyone hears of it
         except Exception as error:  # noqa: BLE001  the thread's boundary: every caller hears of it
             self._undo(works, error)
         else:
