@@ -23,16 +23,16 @@ from fzalert.ports import (
 )
 from fzalert_voice import receipts
 from fzalert_voice.config import LocalSpeakerConfig, SpeakerSettings
+from fzalert_voice.cutter import Cutter, CuttingFault
 from fzalert_voice.devices import look
-from fzalert_voice.library import PromptLibrary
 from fzalert_voice.limits import is_quiet
 from fzalert_voice.outputs import DeviceOutput, FileOutput, Output
 from fzalert_voice.player import Player
 from fzalert_voice.reports import Reports
 from fzalert_voice.speaker import Play, Speaker
 from fzalert_voice.status import Status, describe
-from fzalert_voice.studio import Cut, Studio
-from fzalert_voice.synthesis import Espeak, SynthesisFault
+from fzalert_voice.studio import Cut
+from fzalert_voice.synthesis import SynthesisFault
 
 __all__ = ["LocalSpeaker", "LocalSpeakerConfig", "probe"]
 
@@ -66,7 +66,12 @@ class LocalSpeaker:
             )
             for speaker in self._config.speakers
         }
-        self._studio: Studio | None = None
+        self._cutter = Cutter(
+            self._config.library,
+            synthesis=self._config.synthesis,
+            context=context,
+            told=self._status.cutting,
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -87,11 +92,10 @@ class LocalSpeaker:
         )
 
     async def __aenter__(self) -> Self:
-        library = await asyncio.to_thread(PromptLibrary, self._config.library)
-        self._studio = Studio(library, Espeak() if self._config.synthesis else None)
         await self._reports.recover(self._context.clock.millis())
         keep = self._context.background.keep
         self._tasks.append(keep(f"{self._config.name}.rows", self._reports.tidy))
+        self._tasks.append(keep(f"{self._config.name}.cutter", self._cutter.watch))
         if any(speaker.device for speaker in self._config.speakers):
             self._tasks.append(keep(f"{self._config.name}.devices", self._watch_devices))
         return self
@@ -107,6 +111,7 @@ class LocalSpeaker:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_END_WITHIN)
+        await self._cutter.close()
         self._reports.close()
         await self._reports.flush()
 
@@ -128,6 +133,11 @@ class LocalSpeaker:
     def inbound(self) -> AsyncIterator[InboundBatch]:
         """`played` and `interrupted`, by our own id and part."""
         return self._reports.stream()
+
+    @property
+    def cutter_pid(self) -> int:
+        """The process that cuts programmes; 0 while there is none."""
+        return self._cutter.pid
 
     async def health(self) -> Health:
         """What the last look at the devices and the last plays showed."""
@@ -156,6 +166,9 @@ class LocalSpeaker:
         except SynthesisFault as fault:
             wire.settle(item.id, item.part, receipts.cannot_speak(fault))
             return
+        except CuttingFault as fault:
+            wire.settle(item.id, item.part, receipts.cannot_cut(fault))
+            return
         limit = self._longest(item.lane)
         if cut.programme.duration_ms > limit * 1000:
             receipt = receipts.too_long(cut.programme.duration_ms, limit)
@@ -164,13 +177,11 @@ class LocalSpeaker:
         await speaker.say(Play(item, speech, cut), wire)
 
     async def _cut(self, speech: Speech, speaker: SpeakerSettings) -> Cut:
-        if self._studio is None:
-            raise RuntimeError("the channel is not open")
         config = self._config
         volume = config.volume_db + speaker.volume_db
         if is_quiet(self._context.clock.now(), config.quiet_from, config.quiet_to):
             volume += config.quiet_volume_db
-        return await self._studio.cut(speech, wake_ms=speaker.wake_ms, volume_db=volume)
+        return await self._cutter.cut(speech, wake_ms=speaker.wake_ms, volume_db=volume)
 
     def _longest(self, lane: Lane) -> float:
         config = self._config

@@ -9,11 +9,13 @@ from typing import assert_never
 
 from fzalert.messages import Proof, Receipt, ReceiptKind, Scope
 from fzalert_voice.config import LocalSpeakerConfig, SpeakerSettings
+from fzalert_voice.cutter import CuttingFault
 from fzalert_voice.limits import Refusal
 from fzalert_voice.player import Fault, Playback
 from fzalert_voice.synthesis import SynthesisFault
 
 __all__ = [
+    "cannot_cut",
     "cannot_speak",
     "not_noted",
     "not_started",
@@ -132,6 +134,17 @@ def cannot_speak(fault: SynthesisFault) -> Receipt:
         code=fault.code,
         detail=f"没有这条话术的录音，也不能合成：请录音，或安装 espeak-ng。"
         f"No recording and no synthesis: record it or install espeak-ng ({fault}).",
+    )
+
+
+def cannot_cut(fault: CuttingFault) -> Receipt:
+    """The process that makes programmes died over it, twice; another one is started."""
+    return Receipt(
+        ReceiptKind.TEMPORARY,
+        Scope.CHANNEL,
+        code="cutting-failed",
+        detail=f"语音剪辑进程失败，稍后重试。Cutting failed, tried again later ({fault}).",
+        retry_after=_RETRY_DEVICE,
     )
 
 

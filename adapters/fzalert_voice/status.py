@@ -59,6 +59,7 @@ class Status:
         self._devices: Devices | None = None
         self._trouble: dict[str, str] = {}
         self._is_down = False
+        self._cutting = ""
         self._played = 0
         self._interrupted = 0
 
@@ -72,6 +73,10 @@ class Status:
             if speaker.device is not None and not devices.has(speaker.device)
         }
         self._signal()
+
+    def cutting(self, trouble: str) -> None:
+        """Why no programme can be made; empty where it can."""
+        self._cutting = trouble
 
     def failed(self, speaker: str, detail: str, fault: Fault | None) -> None:
         """A programme did not begin."""
@@ -103,13 +108,13 @@ class Status:
         )
         if self._is_down or len(self._trouble) == len(names):
             state = HealthState.DOWN
-        elif self._trouble:
+        elif self._trouble or self._cutting:
             state = HealthState.SLOW
         elif has_devices and self._devices is None and not self._played:
             return Health(HealthState.UNKNOWN, "还没有查看设备。Not looked yet.", figures=figures)
         else:
             state = HealthState.UP
-        words = list(self._trouble.values())
+        words = [*([self._cutting] if self._cutting else []), *self._trouble.values()]
         if self._is_down and self._devices is not None and self._devices.trouble:
             words.insert(0, self._devices.trouble)
         if self._devices is not None and self._devices.sinks:

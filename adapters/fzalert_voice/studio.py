@@ -1,14 +1,13 @@
 """From a speech to a programme: find its recording or synthesise it, level it, put it together.
 
-All of it is work for the processor and runs in a thread, one programme at a time.
+All of it is work for the processor, half a second and more of it; the channel has it done by a
+process of its own, see `cutter`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 from typing import Final, NamedTuple
 
 from fzalert.messages import Speech
@@ -21,7 +20,6 @@ __all__ = ["Cut", "Studio"]
 
 _DRILL_SCRIPT: Final = "drill-prefix"
 _DRILL_TEXT: Final = "这是演练。"
-_KEPT_PROGRAMMES: Final = 8
 _KEPT_VOICES: Final = 16
 
 
@@ -44,7 +42,7 @@ class Cut:
 
 
 class Studio:
-    """Makes programmes.
+    """Makes programmes, and remembers the voices that it levelled last.
 
     Args:
         library: The recordings.
@@ -55,47 +53,38 @@ class Studio:
         self._library = library
         self._synthesiser = synthesiser
         self._voices: OrderedDict[str, _Voice] = OrderedDict()
-        self._cuts: OrderedDict[tuple[Speech, int, float], Cut] = OrderedDict()
-        self._lock = Lock()
 
-    async def cut(self, speech: Speech, *, wake_ms: int = 0, volume_db: float = 0.0) -> Cut:
-        """Make the programme of a speech, off the event loop.
+    def make(self, speech: Speech, *, wake_ms: int = 0, volume_db: float = 0.0) -> Cut:
+        """Make the programme of a speech.
+
+        Args:
+            speech: What is said, and how.
+            wake_ms: Extra silence in front, for an amplifier that sleeps.
+            volume_db: Gain over the house's level.
 
         Raises:
             SynthesisFault: It has no recording and cannot be synthesised.
         """
-        key = (speech, wake_ms, volume_db)
-        if (known := self._cuts.get(key)) is not None:
-            return known
-        return await asyncio.to_thread(self._cut, key)
-
-    def _cut(self, key: tuple[Speech, int, float]) -> Cut:
-        speech, wake_ms, volume_db = key
-        with self._lock:
-            voice = self._voice(
-                self._library.find(speech.script, speech.text, speech.locale),
-                speech.text,
-                speech.locale,
+        voice = self._voice(
+            self._library.find(speech.script, speech.text, speech.locale),
+            speech.text,
+            speech.locale,
+        )
+        drill: _Voice | None = None
+        if speech.drill:
+            drill = self._voice(
+                self._library.clip(_DRILL_SCRIPT, speech.locale), _DRILL_TEXT, speech.locale
             )
-            drill: _Voice | None = None
-            if speech.drill:
-                drill = self._voice(
-                    self._library.clip(_DRILL_SCRIPT, speech.locale), _DRILL_TEXT, speech.locale
-                )
-            programme = assemble(
-                voice.samples,
-                drill=None if drill is None else drill.samples,
-                with_chime=speech.chime,
-                repeats=speech.repeats,
-                gap_ms=speech.gap_ms,
-                wake_ms=wake_ms,
-                volume_db=volume_db,
-            )
-            made = Cut(programme, voice.source)
-            self._cuts[key] = made
-            while len(self._cuts) > _KEPT_PROGRAMMES:
-                self._cuts.popitem(last=False)
-            return made
+        programme = assemble(
+            voice.samples,
+            drill=None if drill is None else drill.samples,
+            with_chime=speech.chime,
+            repeats=speech.repeats,
+            gap_ms=speech.gap_ms,
+            wake_ms=wake_ms,
+            volume_db=volume_db,
+        )
+        return Cut(programme, voice.source)
 
     def _voice(self, prompt: Prompt | None, text: str, locale: str) -> _Voice:
         """Take the recording; without one, or with a damaged one, synthesise and say so."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
@@ -124,7 +125,8 @@ class ListReading:
             return
         if process.returncode is None:
             with suppress(ProcessLookupError):
-                process.kill()
+                # Not by `process.kill`, which would reap it before its watcher has seen it end.
+                os.kill(process.pid, signal.SIGKILL)
         with suppress(TimeoutError):
             # What it still had to say is read, which closes the pipe. A process that the kernel
             # cannot end yet is left to it.

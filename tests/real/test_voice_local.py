@@ -213,7 +213,7 @@ def submission(
 
 
 async def planned(what: Speech) -> Sound:
-    cut = await Studio(PromptLibrary(), Espeak()).cut(what)
+    cut = Studio(PromptLibrary(), Espeak()).make(what)
     return cut.programme.samples()
 
 
