@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 WORDS: dict[str, dict[str, str]] = tomllib.loads(
     (Path(__file__).parent / "docs_events.toml").read_text(encoding="utf-8")
 )
-NAME = re.compile(r"[a-z]+\.[a-z_-]+(?= |$)")
+NAME = re.compile(r"([a-z]+\.[a-z_-]+) ?")
 WRITES = re.compile(r"get_logger\(|LogRecord\(|EvidenceEntry\(")
 # Files of keys, a task, rows and columns of the store: they look like events and are none.
 OTHERS = frozenset(
@@ -48,9 +48,9 @@ def names() -> dict[str, set[str]]:
         for node in ast.walk(ast.parse(text)):
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
                 continue
-            told = NAME.match(node.value)
-            if told and told[0] not in others and not told[0].startswith("fzalert."):
-                found.setdefault(told[0], set()).add(path.relative_to(ROOT).as_posix())
+            told = NAME.fullmatch(node.value)
+            if told and told[1] not in others and not told[1].startswith("fzalert."):
+                found.setdefault(told[1], set()).add(path.relative_to(ROOT).as_posix())
     return found
 
 
@@ -81,12 +81,13 @@ def is_written(act: str) -> bool:
 
 
 def of(section: str, found: set[str]) -> Rows:
-    """One row a name."""
+    """One row a name. Stops the tool and names every one without words."""
+    missing = sorted(found - {*WORDS[section]})
+    if missing:
+        where = "; ".join(f"{name} ({', '.join(sorted(names()[name]))})" for name in missing)
+        raise SystemExit(
+            f"no words for {where}: write what it means and what to do under [events] in"
+            " tools/docs_events.toml, or under [acts] if it is a row of evidence"
+        )
     for name in sorted(found):
-        if name not in WORDS[section]:
-            where = ", ".join(sorted(names()[name]))
-            raise SystemExit(
-                f"{name} ({where}) has no words: write what it means and what to do under"
-                " [events] in tools/docs_events.toml, or under [acts] if it is a row of evidence"
-            )
         yield code(name), WORDS[section][name]

@@ -5,13 +5,12 @@ import errno
 import json
 import os
 from collections.abc import AsyncIterator, Sequence
-from io import FileIO
 from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import Field
 
-from fzalert.messages import Post, Receipt, ReceiptKind, RenditionKind, Scope, TargetKind
+from fzalert.messages import Post, Receipt, ReceiptKind, RenditionKind, TargetKind
 from fzalert.ports import (
     AdapterContext,
     Capabilities,
@@ -34,14 +33,10 @@ class LineFile:
     """Appends warnings for groups to a file."""
 
     Config: ClassVar[type[ChannelConfig]] = LineFileConfig
-    _file: FileIO
 
-    def __init__(self, config: ChannelConfig, context: AdapterContext) -> None:
-        del context  # its clock, state, signer and HTTP pool are not needed here
-        if not isinstance(config, LineFileConfig):
-            raise TypeError("post.linefile needs a LineFileConfig")
-        self._path = config.path
-        self._closed = asyncio.Event()
+    def __init__(self, config: ChannelConfig, _: AdapterContext) -> None:
+        # The context (clock, state, signer, HTTP pool, …) is not needed here.
+        self._path, self._closed = LineFileConfig.model_validate(config).path, asyncio.Event()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -49,37 +44,34 @@ class LineFile:
         return Capabilities(kinds=frozenset({TargetKind.GROUP}), rendition=RenditionKind.POST)
 
     async def __aenter__(self) -> Self:  # a failure is the channel's state, and tried again
-        # Unbuffered: a line that failed must not come out of a buffer later.
-        self._file = await asyncio.to_thread(self._path.open, "ab", buffering=0)
+        await asyncio.to_thread(self._path.touch)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._closed.set()
-        await asyncio.to_thread(self._file.close)
 
     async def submit(self, batch: Sequence[Submission], wire: Wire) -> None:
         """Write each part, and settle it by what is known of it."""
         for one in batch:
             if not isinstance(one.rendition, Post) or one.target.kind is not TargetKind.GROUP:
-                refusal = Receipt(ReceiptKind.PERMANENT, Scope.MESSAGE, code="not-a-group-post")
-                wire.settle(one.id, one.part, refusal)
+                wire.settle(one.id, one.part, Receipt(ReceiptKind.PERMANENT, code="not-a-post"))
                 continue
             if not wire.may_write():  # another process owns the channel now
                 return  # what was not written goes back to the queue
             wire.writing(one.id, one.part, str(one.id).encode())
             line = {"id": one.id, "to": one.target.address, "text": one.rendition.text}
+            receipt = Receipt(ReceiptKind.SENT)
             try:
                 await asyncio.to_thread(self._append, json.dumps(line, ensure_ascii=False).encode())
             except OSError as error:  # it may stand there or not: say so, and never guess
                 receipt = Receipt(ReceiptKind.UNKNOWN, code="os", detail=error.strerror or "")
-            else:
-                receipt = Receipt(ReceiptKind.SENT)
             wire.settle(one.id, one.part, receipt)
 
     def _append(self, line: bytes) -> None:
-        if self._file.write(line + b"\n") != len(line) + 1:
-            raise OSError(errno.EIO, "only a piece of the line was written")
-        os.fsync(self._file.fileno())
+        with self._path.open("ab", buffering=0) as file:  # no buffer that could be written later
+            if file.write(line + b"\n") != len(line) + 1:
+                raise OSError(errno.EIO, "only a piece of the line was written")
+            os.fsync(file.fileno())
 
     async def inbound(self) -> AsyncIterator[InboundBatch]:
         """End when the channel closes: nothing comes back from a file."""
@@ -89,5 +81,4 @@ class LineFile:
 
     async def health(self) -> Health:
         """One word for the status page."""
-        is_open = not self._closed.is_set()
-        return Health(HealthState.UP if is_open else HealthState.DOWN, detail=self._path.name)
+        return Health(HealthState.DOWN if self._closed.is_set() else HealthState.UP)

@@ -11,17 +11,13 @@ class TestWebhook(RefusalContract, SilenceContract, LifecycleContract, AdapterCo
 
     @pytest.fixture
     def config(self, peer: MyPeer) -> WebhookConfig: ...    # how to reach it
-
-    @pytest.fixture
-    async def adapter(self, config, context) -> AsyncIterator[Webhook]:
-        async with Webhook(config, context) as adapter:
-            yield adapter
 ```
 
-pytest names a fixture that is forgotten. `target` and `rendition` have defaults by what the adapter
-declares. Nothing is skipped: what a channel cannot do stands in a class of its own
-(`fzalert.testing.traits`), which is inherited where it applies; the last test here compares the
-two and prints the reason. Tests that await nothing are `async def` too, because fixtures are.
+pytest names a fixture that is forgotten. `adapter` is opened by `LifecycleContract`; `target` and
+`rendition` have defaults by what the adapter declares. Nothing is skipped: what a channel cannot do
+stands in a class of its own (`fzalert.testing.traits`), which is inherited where it applies; the
+last test here compares the two and prints the reason. Tests that await nothing are `async def` too,
+because fixtures are.
 """
 
 # Tests: S101 they assert; D102 their names are sentences; ARG002 a fixture may only be set up.

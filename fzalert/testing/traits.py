@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
+import pytest
 from pydantic import SecretStr
 
 from fzalert.messages import Appended, DeliveryReport, ReceiptKind, Rendition, Target
@@ -207,6 +208,14 @@ class LifecycleContract(AdapterContract):
     factory: ClassVar[Callable[..., Adapter]]
     open_within: ClassVar[float] = 5.0
     close_within: ClassVar[float] = 5.0
+
+    @pytest.fixture
+    async def adapter(
+        self, config: ChannelConfig, context: AdapterContext
+    ) -> AsyncIterator[Adapter]:
+        """The adapter, open; override it where opening takes more."""
+        async with type(self).factory(config, context) as adapter:
+            yield adapter
 
     @asynccontextmanager
     async def opened(

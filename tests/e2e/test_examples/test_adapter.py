@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
+from typing_extensions import override
 
 from fzalert.messages import ReceiptKind
-from fzalert.ports import Adapter, AdapterContext, ChannelConfig
-from fzalert.testing import AdapterContract, LifecycleContract, RecordingWire
+from fzalert.ports import Adapter, AdapterContext
+from fzalert.testing import AdapterContract, LifecycleContract, Peer, RecordingWire
 
 if TYPE_CHECKING:
-    from docs.examples.line_file import LineFile, LineFileConfig
+    from docs.examples.line_file import LineFileConfig
     from fzalert.messages import Rendition, Target
     from tests.e2e.test_examples.conftest import Branch
 
@@ -30,30 +31,18 @@ line_file = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(line_file)
 
 
-class Lines:
+class Lines(Peer):
     """The file, read by somebody else."""
-
-    can_refuse = False
-    can_go_silent = False
-    can_drop = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    async def received(self, n: int, timeout: float) -> list[tuple[str, str]]:  # noqa: ASYNC109  the contract's own shape
+    @override
+    async def received(self, n: int, timeout: float) -> list[tuple[str, str]]:
         del n, timeout  # a line is whole before its part is settled
         text = self.path.read_text(encoding="utf-8")
         rows = [json.loads(line) for line in text.splitlines()]
         return [(row["to"], row["text"]) for row in rows]
-
-    def refuse_next(self, kind: ReceiptKind) -> None:
-        raise NotImplementedError
-
-    def silent(self) -> None:
-        raise NotImplementedError
-
-    def drop(self) -> None:
-        raise NotImplementedError
 
 
 class TestLineFile(LifecycleContract, AdapterContract):
@@ -70,13 +59,6 @@ class TestLineFile(LifecycleContract, AdapterContract):
     def peer(self, config: LineFileConfig) -> Lines:
         return Lines(config.path)
 
-    @pytest.fixture
-    async def adapter(
-        self, config: ChannelConfig, context: AdapterContext
-    ) -> AsyncIterator[LineFile]:
-        async with line_file.LineFile(config, context) as adapter:
-            yield adapter
-
     async def test_a_line_that_may_be_half_written_is_unknown(
         self, adapter: Adapter, context: AdapterContext, target: Target, rendition: Rendition
     ) -> None:
@@ -90,6 +72,21 @@ class TestLineFile(LifecycleContract, AdapterContract):
             (receipt,) = wire.receipts.values()
             assert receipt.kind is ReceiptKind.UNKNOWN
             assert receipt.detail == os.strerror(28)
+
+
+def test_it_has_forty_lines_of_code() -> None:
+    text = FILE.read_text(encoding="utf-8")
+    aside: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant(str())):
+                aside.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    code = [
+        line
+        for number, line in enumerate(text.splitlines(), 1)
+        if number not in aside and line.strip() and not line.strip().startswith("#")
+    ]
+    assert len(code) <= 40
 
 
 async def test_installed_beside_fzalert_it_is_a_channel(branch: Branch) -> None:
