@@ -7,6 +7,7 @@ it does not come to hold in time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -155,17 +156,23 @@ class Program:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        self._process.send_signal(number)
+        """Send a signal; nothing happens where it has ended.
+
+        Not by asyncio's own way: that asks for the exit code first, and where it gets it, the one
+        who waits for the end is told 255.
+        """
+        if self.is_running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def kill(self) -> None:
         """Kill it, as a power switch would, and wait until it is gone."""
-        self._process.kill()
+        self.signal(signal.SIGKILL)
         await self._process.wait()
 
     async def stop(self) -> Ended:
         """Ask it to stop, and wait until it has."""
-        self._process.terminate()
+        self.signal(signal.SIGTERM)
         return await self.ended()
 
     async def ended(self, within: float = PATIENCE) -> Ended:
@@ -185,8 +192,7 @@ class Program:
 
     async def discard(self) -> None:
         """End it whatever it does, and read what it wrote, so that nothing is left open."""
-        if self.is_running:
-            self._process.kill()
+        self.signal(signal.SIGKILL)
         await self._process.communicate()
 
 

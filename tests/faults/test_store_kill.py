@@ -11,21 +11,26 @@ from pathlib import Path
 import pytest
 
 from fzalert.testing.kills import BUGS, WINDOW, Reckoning, reckon
+from fzalert.testing.soak import rounds as often
 
-ROUNDS = 20
+ROUNDS = often(20, 2000)
 SEED = int(os.environ.get("FZ_SEED", "20261124"))
 
 
 async def lives(folder: Path, rounds: int, *bug: str, seed: int = SEED) -> Reckoning:
     command = [sys.executable, "-m", "fzalert.testing.kills", folder, seed, rounds, *bug]
     ended = subprocess.run(  # noqa: ASYNC221  nothing else runs beside it
-        list(map(str, command)), capture_output=True, text=True, timeout=100, check=False
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        timeout=100 + 5 * rounds,
+        check=False,
     )
     assert ended.returncode == 0, f"FZ_SEED={seed}: {ended.stderr[-2000:]}"
     return await reckon(folder)
 
 
-async def test_twenty_kills_lose_nothing_and_send_nothing_twice(tmp_path: Path) -> None:
+async def test_many_kills_lose_nothing_and_send_nothing_twice(tmp_path: Path) -> None:
     found = await lives(tmp_path, ROUNDS)
     told = f"FZ_SEED={SEED}"
     assert found.accepted > ROUNDS * 100, told
