@@ -75,7 +75,7 @@ class Fates:
                 values,
             )
             for id_, part, *rest in rows:
-                self._known[id_, part] = _Fate(*rest)
+                self._know((id_, part), _Fate(*rest))
 
     def load_by_carrier(self, ids: Sequence[bytes]) -> None:
         """Read parts by their carrier's ids; where one repeats, the newest part is meant."""
@@ -88,7 +88,11 @@ class Fates:
             )
             for carrier_id, id_, part, *rest in rows:
                 self._by_carrier[carrier_id] = (id_, part)
-                self._known[id_, part] = _Fate(*rest)
+                self._know((id_, part), _Fate(*rest))
+
+    def _know(self, key: Key, as_stored: _Fate) -> None:
+        """What was moved and is not written yet is newer than what is stored."""
+        self._known.setdefault(key, as_stored)
 
     def key_of(self, carrier_id: bytes) -> Key | None:
         """The part that a carrier's id means."""

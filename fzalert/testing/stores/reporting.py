@@ -4,6 +4,8 @@
 # ruff: noqa: S101, D102
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from fzalert.messages import (
@@ -118,6 +120,20 @@ class ReportingContract(StoreTests):
         await self.settle(store, lease, sent(one, b"c1"))
         assert (await self.fate(store, one.submission.id)).word == "sent"
         assert await store.orphans() == 1
+
+    @pytest.mark.parametrize("size", [8, 60])
+    async def test_the_same_report_twice_in_one_tick_counts_once(
+        self, store: Store, parcels: Parcels, lease: Lease, size: int
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        carrier_id = b"c" * size
+        # A long id stands in the flight recorder, and after a crash here, as its hash.
+        known = carrier_id if size < 32 else hashlib.sha256(carrier_id).digest()
+        await self.settle(store, lease, sent(one, known))
+        report = DeliveryReport(ReportKind.DELIVERED, carrier_id)
+        await self.settle(store, lease, reports=[report, report])
+        assert await self.states(store) == {PartState.DELIVERED: 1}
+        assert await self.words(store) == ["sent", "delivered"]
 
     async def test_a_report_that_may_be_of_a_resent_part_counts_for_no_other(
         self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
