@@ -99,7 +99,10 @@ class Slot:
         self._ticking = False
         self._down = False
         self._stopping = False
-        self._next_due: int | None = clock.millis()
+        # When each lane's queue falls due. Per lane: bulk that waits for room must not let the
+        # empty urgent queue be asked again and again.
+        self._dues: dict[Lane, int] = dict.fromkeys(LANES, clock.millis())
+        self._poked = False
         self._sweep_at = clock.monotonic() + SWEEP
         self._found: dict[Key, None] = {}
         self._sent_marks: deque[tuple[float, int]] = deque(maxlen=64)
@@ -151,7 +154,8 @@ class Slot:
 
     def poke(self) -> None:
         """Something may be due in the queue: tick soon."""
-        self._next_due = self._clock.millis()
+        self._poked = True  # a tick that is under way may have looked before
+        self._dues = dict.fromkeys(LANES, self._clock.millis())
         self._wake_tick.set()
 
     def settled(self, claimed: Claimed, receipt: Receipt, wire_key: bytes) -> None:
@@ -265,15 +269,16 @@ class Slot:
     def _want(self) -> dict[Lane, int]:
         if self._stopping or not self.open_now or self._gathered.careful:
             return {}
-        if self._next_due is None or self._next_due > self._clock.millis():
-            return {}
         if self._down and self._lanes.out:
             return {}
         # While the line is down one part at a time probes it.
         most = 1 if self._down else self._lanes.ahead()
         want: dict[Lane, int] = {}
-        for lane in LANES:
+        now = self._clock.millis()
+        for lane, due in self._dues.items():
             lacking = most - self._lanes.ready(lane)
+            if due > now:
+                continue
             if lacking > most // 2 or lacking == most:
                 want[lane] = lacking
         return want
@@ -310,23 +315,25 @@ class Slot:
 
     async def _idle(self) -> None:
         pause = IDLE_TICK
-        if self._next_due is not None and not self._stopping:
-            ahead = (self._next_due - self._clock.millis()) / 1000
-            if ahead > 0:  # what is due already waits for room, and room wakes this
-                pause = min(pause, max(0.002, ahead))
+        now = self._clock.millis()
+        # What is due already waits for room, and room wakes this.
+        ahead = [due - now for due in self._dues.values() if due > now]
+        if ahead and not self._stopping:
+            pause = min(pause, max(0.002, min(ahead) / 1000))
         try:
             async with asyncio.timeout(pause):
                 await self._wake_tick.wait()
         except TimeoutError:
             # A look at the queue now and then, so that no lost wake-up can strand a part.
-            if self._next_due is None:
-                self._next_due = self._clock.millis()
+            for lane in LANES:
+                self._dues.setdefault(lane, self._clock.millis())
         finally:
             self._wake_tick.clear()
 
     async def _tick(self, want: dict[Lane, int]) -> bool:
         """Write one batch; whether it helps to go on at once."""
         self._wake_tick.clear()
+        self._poked = False
         settled = self._decide()
         batch = self._gathered.take()
         work = replace(batch.work(self._late), want=want)
@@ -410,7 +417,9 @@ class Slot:
         if settled:
             self._sent_marks.append((self._clock.monotonic(), settled))
         # While the queue has more than was asked for, it is due already.
-        self._next_due = output.next_due
+        self._dues = dict(output.dues)
+        if self._poked:
+            self.poke()
         self._gathered.written()
         self._written.set()
         self.give(output.claimed)

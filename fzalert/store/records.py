@@ -411,7 +411,8 @@ class TickOutput:
         expired: How many parts were too late and were not sent.
         orphans: Reports that matched nothing yet.
         waiting: Whether the queue has more that is due.
-        next_due: When the next queued part falls due, milliseconds, or None.
+        dues: When the next queued part of each lane falls due, milliseconds; a lane with nothing
+            queued is not there.
         changed: For each change set what `commit` would have returned or raised, in order.
     """
 
@@ -420,8 +421,13 @@ class TickOutput:
     expired: int
     orphans: int
     waiting: bool
-    next_due: int | None
+    dues: Mapping[Lane, int]
     changed: tuple[Committed | FzalertError, ...] = ()
+
+    @property
+    def next_due(self) -> int | None:
+        """When the next queued part falls due, milliseconds, or None."""
+        return min(self.dues.values(), default=None)
 
 
 class OpenPart(NamedTuple):

@@ -45,21 +45,17 @@ def claim(books: Books, want: Mapping[Lane, int]) -> tuple[Claimed, ...]:
     return tuple(claimed)
 
 
-def queue_ahead(books: Books) -> tuple[int | None, bool]:
-    """When the next part falls due, and whether one is due now."""
-    dues = [
-        row[0]
-        for code in LANE_OF
-        if (
-            row := books.db.execute(
-                "SELECT due_at FROM queue WHERE channel = ? AND lane = ? ORDER BY due_at LIMIT 1",
-                (books.channel, code),
-            ).fetchone()
-        )
-    ]
-    if not dues:
-        return None, False
-    return min(dues), min(dues) <= books.now
+def queue_ahead(books: Books) -> dict[Lane, int]:
+    """When the next part of each lane falls due, for the lanes that have one."""
+    dues: dict[Lane, int] = {}
+    for code, lane in LANE_OF.items():
+        row = books.db.execute(
+            "SELECT due_at FROM queue WHERE channel = ? AND lane = ? ORDER BY due_at LIMIT 1",
+            (books.channel, code),
+        ).fetchone()
+        if row is not None:
+            dues[lane] = row[0]
+    return dues
 
 
 def open_parts(db: sqlite3.Connection, vault: Vault, lease: Lease) -> list[OpenPart]:

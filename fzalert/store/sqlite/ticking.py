@@ -67,9 +67,10 @@ def _tick(
     changed = tuple(_change(books, changes) for changes in work.change_sets)
     claimed = claim(books, work.want) if work.want else ()
     books.close()
-    next_due, waiting = queue_ahead(books)
+    dues = queue_ahead(books)
+    waiting = any(due <= now for due in dues.values())
     return TickOutput(
-        claimed, tuple(books.touched), books.expired, books.orphans, waiting, next_due, changed
+        claimed, tuple(books.touched), books.expired, books.orphans, waiting, dues, changed
     )
 
 
