@@ -35,6 +35,10 @@ _COMMON = Group("Common", sort_key=100)
 _CONFIG = "FZALERT_CONFIG"
 
 _SINGLE = {
+    "init": (
+        "fzalert.cli.init:init",
+        "五个问题，得到可用的配置。 Five questions, a configuration.",
+    ),
     "run": ("fzalert.cli.run:run", "常驻运行，收发预警、提供页面。 Serve until stopped."),
     "check": ("fzalert.cli.check:check", "检查配置，一次列出全部问题。 Check the configuration."),
     "warn": ("fzalert.cli.warn:warn", "发一条预警。 Send one warning."),
@@ -44,6 +48,10 @@ _SINGLE = {
     ),
     "status": ("fzalert.cli.status:status", "通道与计数。 Channels and counters."),
     "top": ("fzalert.cli.top:top", "实时看板。 Channels and campaigns, live."),
+    "completion": (
+        "fzalert.cli.completion:completion",
+        "命令补全 bash、zsh、fish。 Completion for a shell.",
+    ),
     "demo": ("fzalert.cli.demo:run_demo", "本机演示，全程演练。 The whole thing on this machine."),
 }
 _GROUPS = {

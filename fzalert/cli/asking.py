@@ -7,7 +7,7 @@ import sys
 from fzalert.cli.output import Output
 from fzalert.errors import AccessDenied, InputError
 
-__all__ = ["confirm"]
+__all__ = ["NotConfirmed", "confirm"]
 
 
 class NotConfirmed(AccessDenied):
