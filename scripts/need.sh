@@ -19,6 +19,7 @@ pulseaudio              demo,test  a sound server with a null sink, so that a sp
 pulseaudio-utils        demo,test  pactl, paplay and parec: play, record, ask what is playing
 openssl                 test       a TLS client that is not ours, against the listener for client certificates
 curl                    test       an HTTP client that is not ours, against the same
+poppler-utils           test       reads the papers back and checks their signatures
 espeak-ng               demo,test  reads a warning aloud without any network
 LIST
 }

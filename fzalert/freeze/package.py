@@ -4,7 +4,7 @@ Canonical JSON (RFC 8785 on NFC text; amounts are texts) hashed with SHA-256 and
 fixed by the approval: whoever builds the package again from the same case gets the same bytes.
 
 A pre-alert (预警通知) asks a desk to look now; it binds nobody and stops nothing by itself. A
-binding instruction (指令) does. They are different documents, and each says on its face which it is.
+binding instruction (指令) does. They are different documents, and each says which it is.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ __all__ = [
     "MeasureBlock",
     "OfficerBlock",
     "Package",
+    "SenderBlock",
     "build_package",
     "package_hashes",
     "read_package",
@@ -97,14 +98,19 @@ class OfficerBlock(_Value):
     role: Literal["handling", "assisting"]
 
 
-class ApprovalBlock(_Value):
-    """Who approved it, by office."""
+class SenderBlock(_Value):
+    """The unit that asks, and who answers there day and night."""
 
-    rank: Rank
     unit_name: Annotated[str, Field(max_length=150)]
     unit_code: Annotated[str, Field(pattern=r"^[0-9]{12}$")]
-    approved_at: AwareDatetime
     duty_phone: Annotated[str, Field(max_length=30)]
+
+
+class ApprovalBlock(_Value):
+    """Who approved it, by office, and when."""
+
+    rank: Rank
+    approved_at: AwareDatetime
 
 
 class AttachmentName(_Value):
@@ -136,6 +142,7 @@ class Package(_Value):
     created_at: AwareDatetime
     policy: str
     drill: bool = False
+    sender: SenderBlock
     case: CaseBlock
     account: Account
     inflow: Annotated[tuple[Transfer, ...], Field(min_length=1)]
@@ -165,22 +172,20 @@ def build_package(
         drill: Whether it is a rehearsal.
 
     Raises:
-        InputError: A binding document without its approval or its unit.
+        InputError: Without the unit, or a binding document without its approval.
     """
+    duty = case.duty
+    binding = document is DocumentKind.INSTRUCTION
+    if duty is None or (binding and instruction.approved_at is None):
+        raise InputError(
+            "A package needs the unit's duty telephone, and a binding one its approval.",
+            hint="Name the unit; have the instruction approved.",
+            field="approval",
+        )
     approval = None
-    if document is DocumentKind.INSTRUCTION:
-        if instruction.approved_at is None or case.duty is None:
-            raise InputError(
-                "A binding instruction needs its approval and the unit's duty telephone.",
-                hint="Approve it first, and name the unit.",
-                field="approval",
-            )
+    if binding and instruction.approved_at is not None:
         approval = ApprovalBlock(
-            rank=instruction.approved_rank,
-            unit_name=case.duty.unit_name,
-            unit_code=case.duty.unit_code,
-            approved_at=instruction.approved_at,
-            duty_phone=case.duty.phone,
+            rank=instruction.approved_rank, approved_at=instruction.approved_at
         )
     filing = case.filing
     return Package(
@@ -190,6 +195,9 @@ def build_package(
         created_at=instruction.prepared_at,
         policy=f"{policy.name} {policy.version}",
         drill=drill,
+        sender=SenderBlock(
+            unit_name=duty.unit_name, unit_code=duty.unit_code, duty_phone=duty.phone
+        ),
         case=CaseBlock(
             report_number=case.report.number,
             report_at=case.report.at,
