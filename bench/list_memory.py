@@ -7,7 +7,7 @@ the list. The process that reads the list is not the daemon, and is measured bes
 
 Goal: at most 64 MiB over idle, and the same at the longest list as at the shortest.
 
-Writes `build/bench_list_memory.json` and prints a table.
+Writes `build/bench/list_memory.json` and prints a table.
 """
 
 from __future__ import annotations
@@ -129,9 +129,9 @@ def main() -> None:
         f"longest over shortest list: {ratio:.2f}; at most {max(growth):.1f} MiB over idle"
         f" (goal {GOAL_MB:.0f})"
     )
-    out = Path(__file__).parents[1] / "build"
-    out.mkdir(exist_ok=True)
-    (out / "bench_list_memory.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    out = Path("build/bench")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "list_memory.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     if max(growth) > GOAL_MB:
         sys.exit("missed the goal")
 
