@@ -21,6 +21,7 @@ from fzalert.store.records import (
     ChangeSet,
     Committed,
     CounterRow,
+    Deadline,
     Event,
     EvidenceRow,
     Lease,
@@ -133,6 +134,10 @@ class Store(Protocol):
 
     async def events(self, stream: str) -> list[tuple[int, int, Event]]:
         """Version, time and event of a stream, in order."""
+        ...
+
+    async def deadlines(self, until: int, limit: int) -> list[Deadline]:
+        """The deadlines that fall due up to a time in milliseconds, soonest first."""
         ...
 
     async def users(self) -> list[UserRow]:

@@ -20,6 +20,7 @@ from fzalert.store.records import (
     AudienceRow,
     CampaignRow,
     CounterRow,
+    Deadline,
     Event,
     EvidenceRow,
     Flag,
@@ -159,6 +160,18 @@ def queued(db: sqlite3.Connection, channel: str, lane: Lane) -> int:
         (channel, LANE_CODE[lane], PartState.QUEUED),
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def deadlines(db: sqlite3.Connection, until: int, limit: int) -> list[Deadline]:
+    """Read what falls due, soonest first."""
+    return [
+        Deadline(*row)
+        for row in db.execute(
+            "SELECT owner, name, due_at, body FROM deadline WHERE due_at <= ?"
+            " ORDER BY due_at, owner, name LIMIT ?",
+            (until, limit),
+        )
+    ]
 
 
 def events(db: sqlite3.Connection, stream: str) -> list[tuple[int, int, Event]]:

@@ -24,6 +24,7 @@ from fzalert.store.records import (
     ChangeSet,
     Committed,
     CounterRow,
+    Deadline,
     Event,
     EvidenceRow,
     Lease,
@@ -390,6 +391,11 @@ class SqliteStore(Store):
         return await self._read(
             lambda db: (unknowns(db, self.vault, query), count_unknowns(db, query))
         )
+
+    @override
+    async def deadlines(self, until: int, limit: int) -> list[Deadline]:
+        """Read what falls due; see the port."""
+        return await self._read(lambda db: reading.deadlines(db, until, limit))
 
     @override
     async def queued(self, channel: str, lane: Lane) -> int:

@@ -39,6 +39,23 @@ __all__ = ["KeepingContract"]
 class KeepingContract(StoreTests):
     """Opt-outs, events, evidence, ticks as a whole, leases, restart."""
 
+    # -- deadlines -------------------------------------------------------------------------
+
+    async def test_deadlines_come_soonest_first_until_they_are_removed(self, store: Store) -> None:
+        rows = (
+            Deadline("case/2", "b", 2_000, b"two"),
+            Deadline("case/1", "z", 2_000, b"one"),
+            Deadline("case/1", "a", 1_000),
+            Deadline("case/1", "late", 9_000),
+        )
+        await store.commit(ChangeSet(deadlines=rows))
+        assert await store.deadlines(999, 10) == []
+        assert await store.deadlines(2_000, 10) == [rows[2], rows[1], rows[0]]
+        assert await store.deadlines(9_000, 1) == [rows[2]]
+        moved = Deadline("case/1", "a", 3_000, b"moved")
+        await store.commit(ChangeSet(deadlines=(moved, Deadline("case/2", "b", None))))
+        assert await store.deadlines(5_000, 10) == [rows[1], moved]
+
     # -- opt-outs and contacts ---------------------------------------------------------
 
     async def test_contacts_are_counted_by_person_lane_and_time(
