@@ -37,7 +37,7 @@ def reference(module: str) -> str:
 
 def of(name: str, thing: Any) -> Iterator[str]:
     """Write one public name."""
-    yield f"### {name}"
+    yield "### " + name.replace("__", r"\_\_")
     if isinstance(thing, ModuleType):
         yield prose(first_sentence(thing))
     elif inspect.isclass(thing) and not thing.__module__.startswith("fzalert"):

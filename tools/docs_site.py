@@ -31,6 +31,7 @@ LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
 API = re.compile(r"<!-- api: (\S+) -->\n")
 LANGUAGES = {".py": "python", ".toml": "toml", ".sh": "sh", ".json": "json", ".yml": "yaml"}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+BROKEN = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef”])\n *(?=[\u4e00-\u9fff“（《])")
 CHINESE = ".zh-CN.html"
 
 
@@ -73,6 +74,8 @@ class Manual:
         if path.suffix == ".md":
             text = API.sub(lambda found: reference(found[1]), text)
             text = outside_fences(text, lambda part: self._links(part, path))
+            # Chinese has no space between words, and a line's end would be one.
+            text = outside_fences(text, lambda part: BROKEN.sub("", part))
         else:
             language = LANGUAGES.get(path.suffix, "text")
             text = (
