@@ -23,7 +23,7 @@ from fzalert.access import Directory
 from fzalert.background import Background
 from fzalert.clock import Clock, SystemClock
 from fzalert.config import Settings
-from fzalert.errors import FzalertError
+from fzalert.errors import FzalertError, StoreDamaged
 from fzalert.service.api import DaemonApi
 from fzalert.service.core import Service
 from fzalert.service.models import StatusView
@@ -33,6 +33,10 @@ __all__ = ["Ready", "ServiceOpener", "run"]
 
 _log = structlog.get_logger(__name__)
 STOPPED_AT_ONCE = 130
+RESTORE = (
+    "Keep the file. Restore the newest backup (fzalert backup verify says whether it is sound),"
+    " then fzalert run --resume-as-unknown."
+)
 
 ServiceOpener = Callable[[Settings], AbstractAsyncContextManager[DaemonApi]]
 """Opens the service: takes the lock and the store, opens the channels; drains when it closes."""
@@ -82,6 +86,7 @@ async def run(
         StoreInUse: Another process owns the store.
         ListenError: The address of the pages cannot be bound.
         WebFailed: The web server died.
+        StoreDamaged: The store was found damaged while it ran.
     """
     clock = clock or SystemClock()
     stop, again = asyncio.Event(), asyncio.Event()
@@ -107,13 +112,26 @@ async def run(
                 _ = tasks.keep("reload", lambda: _reload_when_asked(service, again))
                 if ready is not None:
                     ready(Ready(url, status, machines))
-                await _first(stop, server.failed, *([second.failed] if second else []))
+                damaged = asyncio.Event()
+                _ = tasks.keep("damage", lambda: _watch_store(service, damaged))
+                failed = [server.failed, *([second.failed] if second else [])]
+                await _first(stop, damaged, *failed)
                 notify("STOPPING=1")
                 _log.info("daemon.stopping")
             service.set_web("")
+    if damaged.is_set():
+        raise StoreDamaged(
+            "The store is damaged; the log says where. Nothing more was sent from it.",
+            hint=RESTORE,
+        )
     if server.failed.is_set() or (second is not None and second.failed.is_set()):
         raise WebFailed("The web server died; the log has the details.")
     _log.info("daemon.stopped")
+
+
+async def _watch_store(service: DaemonApi, damaged: asyncio.Event) -> None:
+    await service.damage()
+    damaged.set()
 
 
 def _second(app: ASGIApp, settings: Settings, stopping: Stopping) -> WebServer | None:

@@ -28,6 +28,8 @@ OTHERS = frozenset(
         "script.approved",
         "script.withdrawn",
         "feed.payload",
+        "m.id",
+        "store.check",
     }
 )
 

@@ -365,6 +365,12 @@ class Engine:
                     log.warning("lease.not_released", channel=slot.lease.channel, code=error.code)
                 slot.recorder.close()
 
+    def halt(self) -> None:
+        """Send nothing more, from now on: the store is damaged."""
+        for state in self.channels.values():
+            for slot in state.slots:
+                slot.halt()
+
     # -- in and out ------------------------------------------------------------------------
 
     def lease_for(self, channel: str) -> Lease | None:

@@ -103,6 +103,7 @@ class Slot:
         # empty urgent queue be asked again and again.
         self._dues: dict[Lane, int] = dict.fromkeys(LANES, clock.millis())
         self._poked = False
+        self._unwritten = False
         self._sweep_at = clock.monotonic() + SWEEP
         self._found: dict[Key, None] = {}
         self._sent_marks: deque[tuple[float, int]] = deque(maxlen=64)
@@ -205,7 +206,7 @@ class Slot:
         while True:
             await wake.wait()
             wake.clear()
-            while lanes.ready(lane) and not self._stopping:
+            while lanes.ready(lane) and not (self._stopping or self._unwritten):
                 batch = lanes.next_batch(lane, self.recorder.room)
                 if batch is None:
                     await self._clock.sleep(max(0.005, lanes.pace.pause(lane)))
@@ -399,6 +400,7 @@ class Slot:
             raise error
         self.last_error = str(error)
         if isinstance(error, StoreError):
+            self._unwritten = True
             log.warning("store.tick_failed", channel=self.channel.name, code=error.code)
             await self._clock.sleep(RETRY_STORE)
             return False
@@ -413,6 +415,7 @@ class Slot:
             self.recorder.clear(row.id, row.part)
             if row.requeue is not None and row.requeue.channel != self.channel.name:
                 self._poke(row.requeue.channel)
+        self._unwritten = False  # whoever waits for that is woken by `give`
         self.ticks += 1
         if settled:
             self._sent_marks.append((self._clock.monotonic(), settled))
@@ -439,6 +442,11 @@ class Slot:
         while self._has_something:
             if not await self._tick({}):
                 return
+
+    def halt(self) -> None:
+        """Hand over nothing more and let nothing be written: the store cannot be relied on."""
+        self.may_write = False
+        self.drain()
 
     def drain(self) -> None:
         """Stop handing over, give back what was only claimed, wait for what is out."""

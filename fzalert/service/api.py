@@ -36,6 +36,7 @@ from fzalert.service.models import (
 if TYPE_CHECKING:
     from fzalert.access.actors import Actor
     from fzalert.config import Settings
+    from fzalert.errors import StoreDamaged
 
 __all__ = ["DaemonApi", "ServiceApi"]
 
@@ -244,6 +245,10 @@ class DaemonApi(ServiceApi, Protocol):
 
     def on_reload(self, began: Callable[[], None], ended: Callable[[Settings], None]) -> None:
         """Tell when a reload begins, and, when it has ended in any way, which settings run."""
+        ...
+
+    async def damage(self) -> StoreDamaged:
+        """Wait until the store is found damaged; nothing is sent from it then."""
         ...
 
     def set_web(self, url: str) -> None:

@@ -24,7 +24,7 @@ from fzalert.scripts import ScriptSettings
 from fzalert.service.sockets import LocalSocket
 from fzalert.service.standin import StandIn
 from fzalert.service.wrong import where
-from fzalert.store import ChangeSet, SqliteStore, StateRow, Store
+from fzalert.store import RESERVE, ChangeSet, SqliteStore, StateRow, Store
 
 SIGNING_KEY = "signing.key"
 MASTER_KEY = "master.key"
@@ -172,6 +172,7 @@ async def build(settings: Settings, clock: Clock, *, resume_by: str = "") -> Bui
         clock,
         make_vault,
         anchor=settings.store.anchor,
+        reserve=RESERVE,
         resume_by=resume_by,
     )
     await _opened(store)

@@ -13,12 +13,13 @@ from fzalert.access.actors import Actor
 from fzalert.access.directory import Directory
 from fzalert.clock import Clock, SystemClock
 from fzalert.config import Settings
-from fzalert.errors import NotConnected
+from fzalert.errors import NotConnected, StoreDamaged
 from fzalert.ports import Route
 from fzalert.scripts import Library
 from fzalert.service.api import DaemonApi
 from fzalert.service.building import Building, build
 from fzalert.service.campaigns import Campaigns
+from fzalert.service.checking import Checking
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
@@ -65,6 +66,7 @@ class _Rooms:
     warnings: Warnings
     unknowns: Unknowns
     optouts: OptOuts
+    checking: Checking
     status: Status
     reload: Reload
     relay: Relay
@@ -115,6 +117,7 @@ class Service(DaemonApi):
             if self._delivers:
                 await building.engine.open()
                 _ = building.background.keep("campaigns", rooms.campaigns.feed)
+                _ = building.background.keep("store.check", rooms.checking.run)
                 _ = building.background.keep("relay.fates", rooms.relay.fates.run)
             self._rooms = rooms
             await building.serve(LocalSocket(socket_path(self.settings.store.path), self))
@@ -142,6 +145,7 @@ class Service(DaemonApi):
             warnings,
             unknowns,
             OptOuts(building, settings),
+            Checking(building.store, building.engine),
             status,
             Reload(building, settings, clock, status, adopting),
             relay,
@@ -308,6 +312,12 @@ class Service(DaemonApi):
     @override
     def routes(self) -> Mapping[str, Sequence[Route]]:
         return self._open.status.routes()
+
+    @override
+    async def damage(self) -> StoreDamaged:
+        checking = self._open.checking
+        await checking.damaged.wait()
+        return checking.error or StoreDamaged("The store is damaged.")
 
     @override
     def set_web(self, url: str) -> None:

@@ -470,6 +470,11 @@ class StatusView(_Strict):
     totals: CountersView
     ticks: int = 0
     orphans: int = 0
+    store_state: str = Field(
+        default="",
+        description="Why nothing new is taken: store-full, store-read-only or store-damaged; empty"
+        " while all is well.",
+    )
     evidence_head: str = ""
     web: str = ""
     config: ConfigView = Field(default_factory=ConfigView)

@@ -74,6 +74,7 @@ class Status:
             totals=counters_view(rows),
             ticks=store.transactions,
             orphans=await store.orphans(),
+            store_state=store.stopped,
             evidence_head=chains[-1][2].hex() if chains else "",
             web=self.web,
             config=self.config.model_copy(update={"waiting": stranded(rows, channels)}),

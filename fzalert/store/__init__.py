@@ -39,9 +39,10 @@ from fzalert.store.settling import (
     UnknownQuery,
     UnknownRow,
 )
-from fzalert.store.sqlite import SqliteStore
+from fzalert.store.sqlite import RESERVE, SqliteStore
 
 __all__ = [
+    "RESERVE",
     "Acceptance",
     "Accepted",
     "AudienceRow",

@@ -287,6 +287,11 @@ class ChangeSet:
     restore: tuple[Target, ...] = ()
     settle: tuple[Settlement, ...] = ()
 
+    @property
+    def is_intake(self) -> bool:
+        """Whether it brings something new to be sent; a full disk takes none of it."""
+        return bool(self.accepts or self.audience)
+
 
 class Accepted(NamedTuple):
     """The answer for one acceptance.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing_extensions import override
 
 from fzalert.access import Actor, Directory
-from fzalert.errors import AccessDenied, DuplicateKey, InputError, UnknownScript
+from fzalert.errors import AccessDenied, DuplicateKey, InputError, StoreDamaged, UnknownScript
 from fzalert.messages import mask_digits
 from fzalert.ports import Route
 from fzalert.service.api import DaemonApi
@@ -342,6 +342,11 @@ class FakeService(DaemonApi):
     @override
     def routes(self) -> Mapping[str, Sequence[Route]]:
         return self.mounted
+
+    @override
+    async def damage(self) -> StoreDamaged:
+        await asyncio.Event().wait()
+        raise AssertionError("it is never damaged")
 
     @override
     def set_web(self, url: str) -> None:

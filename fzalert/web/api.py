@@ -265,6 +265,8 @@ async def readiness(service: ServiceApi, stopping: Stopping) -> Readiness:
         kind for channel in status.channels if channel.state != "down" for kind in channel.kinds
     }
     reasons = [f"every channel for {kind} is down" for kind in sorted(kinds - alive)]
+    if status.store_state:
+        reasons.append(f"nothing new is taken: {status.store_state}")
     return Readiness(ready=not reasons, reasons=reasons)
 
 

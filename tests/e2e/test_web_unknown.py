@@ -195,7 +195,6 @@ async def test_nothing_chosen_or_no_reason_is_said_before_anything_is_done(
     ("name", "options"),
     [
         ("1366", {}),
-        ("200-percent", {"viewport": {"width": 683, "height": 384}, "device_scale_factor": 2}),
         ("390", {"viewport": {"width": 390, "height": 844}}),
     ],
 )

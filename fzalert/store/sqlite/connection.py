@@ -19,6 +19,9 @@ if os.name == "posix":
     import fcntl
 
 BUSY_TIMEOUT_MS = 5000
+RESTORE = (
+    "Stop, keep the file, and restore the newest backup; then fzalert run --resume-as-unknown."
+)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -57,9 +60,23 @@ def in_our_words(error: sqlite3.Error, path: Path) -> StoreError:
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return StoreDamaged(
             f"The store {path.name} is damaged ({name}).",
-            hint="Stop, keep the file, and restore the newest backup.",
+            hint=RESTORE,
         )
     return StoreError(f"The store {path.name} refused: {name}: {error}.")
+
+
+def quick_check(connection: sqlite3.Connection, path: Path) -> None:
+    """Look through the whole file.
+
+    Raises:
+        StoreDamaged: A page is not what it should be; the text says which.
+    """
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StoreDamaged(
+            f"The store {path.name} is damaged: {found}.",
+            hint=RESTORE,
+        )
 
 
 def no_room(path: Path, error: OSError) -> StoreFull:

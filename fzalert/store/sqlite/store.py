@@ -8,13 +8,14 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from typing_extensions import override
 
 from fzalert.clock import Clock
-from fzalert.errors import StoreDamaged
+from fzalert.errors import StoreDamaged, StoreError, StoreFull
 from fzalert.log import get_logger
 from fzalert.messages import FeedRow, Lane, Outcome, Target
 from fzalert.store.port import Store, Vault
@@ -40,8 +41,16 @@ from fzalert.store.sqlite import reading
 from fzalert.store.sqlite.anchor import Anchor, rolled_back, why_older
 from fzalert.store.sqlite.changes import write_changes
 from fzalert.store.sqlite.claims import open_parts
-from fzalert.store.sqlite.connection import OwnerLock, connect, in_our_words, migrate, no_room
+from fzalert.store.sqlite.connection import (
+    OwnerLock,
+    connect,
+    in_our_words,
+    migrate,
+    no_room,
+    quick_check,
+)
 from fzalert.store.sqlite.optouts import opt_outs
+from fzalert.store.sqlite.reserve import Reserve
 from fzalert.store.sqlite.resuming import resume_as_unknown
 from fzalert.store.sqlite.rows import channel_id
 from fzalert.store.sqlite.settling import count_unknowns, unknowns
@@ -51,6 +60,8 @@ from fzalert.store.sqlite.writer import Writer
 T = TypeVar("T")
 
 log = get_logger("fzalert.store")
+
+STOPPED_MS = 1_000
 
 
 class SqliteStore(Store):
@@ -62,6 +73,7 @@ class SqliteStore(Store):
         make_vault: Called at open with the wrapped data keys that the store holds, as
             (id, state, wrapped, created), and a function that keeps a new one; returns the vault.
         anchor: Remembers how far the database was; `<path>.anchor` unless given.
+        reserve: Bytes kept free for the last things to be written on a full disk; 0 keeps none.
         resume_by: Who wants to go on with an older copy, everything in it unknown; nobody unless
             given.
     """
@@ -78,11 +90,15 @@ class SqliteStore(Store):
         ],
         *,
         anchor: Path | None = None,
+        reserve: int = 0,
         resume_by: str = "",
     ) -> None:
         self._path = path
         self._anchor_path = anchor or path.with_name(path.name + ".anchor")
         self._resume_by = resume_by
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), clock, reserve)
+        self._damage: StoreDamaged | None = None
+        self.suspicion = asyncio.Event()
         self._clock = clock
         self._make_vault = make_vault
         self._lock = OwnerLock(path.with_name(path.name + ".lock"))
@@ -126,6 +142,7 @@ class SqliteStore(Store):
             if isinstance(error, OSError):
                 raise no_room(self._path, error) from error
             raise
+        self._reserve.make()
         self._reading = ThreadPoolExecutor(1, "fzalert-read")
         self._writer = self.writer(connection, self._path)
         self._writer.anchor = anchor
@@ -152,12 +169,7 @@ class SqliteStore(Store):
         anchor.begin(self.store_id, number)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise StoreDamaged(
-                f"The store {self._path.name} is damaged: {found}.",
-                hint="Stop, keep the file, and restore the newest backup.",
-            )
+        quick_check(connection, self._path)
         migrate(connection, self._path)
         self.store_id = self._identify(connection)
         keys = connection.execute(
@@ -193,6 +205,7 @@ class SqliteStore(Store):
             await writer.stop()
             if writer.anchor is not None:
                 writer.anchor.close()
+            self._reserve.remove()
         self._lock.free()
 
     @property
@@ -210,7 +223,22 @@ class SqliteStore(Store):
     async def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
         if self._writer is None:
             raise RuntimeError("the store is not open")
-        return await self._writer.write(run)
+        if self._damage is not None:
+            raise StoreDamaged(str(self._damage.args[0]), hint=self._damage.hint)
+        try:
+            return await self._writer.write(run)
+        except StoreFull as error:
+            self._reserve.refused(error)
+            raise
+        except StoreDamaged:
+            self.suspicion.set()
+            raise
+
+    async def _is_stopped(self) -> StoreError | None:
+        """Why nothing new is taken, after a look whether that is over."""
+        if self._reserve.may_look:
+            await self._reserve.look()
+        return self._reserve.refusal
 
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         reader, reading = self._reader, self._reading
@@ -223,20 +251,67 @@ class SqliteStore(Store):
             except sqlite3.Error as error:
                 raise in_our_words(error, self._path) from error
 
-        return await asyncio.get_running_loop().run_in_executor(reading, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(reading, work)
+        except StoreDamaged:
+            self.suspicion.set()
+            raise
+
+    @property
+    def stopped(self) -> str:
+        """The code of what keeps the store from taking anything new; empty while all is well."""
+        refusal = self._damage or self._reserve.refusal
+        return "" if refusal is None else refusal.code
+
+    async def check(self) -> None:
+        """Check the file on a connection of its own; what is damaged takes and gives nothing more.
+
+        A page that cannot be read once looks like damage too, so what raised the suspicion counts
+        for nothing here.
+
+        Raises:
+            StoreDamaged: It is.
+        """
+
+        def run() -> None:
+            try:
+                connection = connect(self._path, read_only=True)
+                try:
+                    quick_check(connection, self._path)
+                finally:
+                    connection.close()
+            except sqlite3.Error as error:
+                raise in_our_words(error, self._path) from error
+
+        try:
+            await asyncio.to_thread(run)
+        except StoreDamaged as error:
+            self._damage = error
+            raise
 
     # -- writing ---------------------------------------------------------------------------
 
     @override
     async def commit(self, changes: ChangeSet) -> Committed:
         """Write one change set; see the port."""
+        if changes.is_intake:
+            refusal = await self._is_stopped()
+            if refusal is not None:
+                raise type(refusal)(str(refusal.args[0]), hint=refusal.hint)
         return await self._write(
             lambda db: write_changes(db, self.vault, changes, self._clock.millis())
         )
 
     @override
     async def tick(self, lease: Lease, work: TickInput) -> TickOutput:
-        """Move one slot forward; see the port."""
+        """Move one slot forward; see the port. On a full disk it claims nothing."""
+        if await self._is_stopped() is not None:
+            output = await self._tick(lease, replace(work, want={}))
+            again = self._clock.millis() + STOPPED_MS
+            return replace(output, next_due=max(output.next_due or again, again))
+        return await self._tick(lease, work)
+
+    async def _tick(self, lease: Lease, work: TickInput) -> TickOutput:
         return await self._write(lambda db: tick(db, self.vault, lease, work, self._clock.millis()))
 
     @override

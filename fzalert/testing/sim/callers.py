@@ -83,7 +83,9 @@ class Callers:
             world.chance.fire(Fault.KEY_AGAIN)
             return self._again.pop()
         lane = rng.choice((Lane.URGENT, Lane.BULK, Lane.BULK))
-        kinds = sorted({str(k) for c in world.carriers.values() for k in c.traits.capabilities.kinds})
+        kinds = sorted(
+            {str(k) for c in world.carriers.values() for k in c.traits.capabilities.kinds}
+        )
         count = rng.choice((1, 1, 2, 5))
         targets = dict.fromkeys(self._target(rng.choice(kinds)) for _ in range(count))
         window = rng.choice((2_000, 8_000, 30_000, 60_000))
@@ -190,5 +192,3 @@ class Callers:
 
 def _text(parts: int) -> Rendition:
     return text_in_parts(parts)
-
-

@@ -251,7 +251,7 @@ class SimAdapter(Adapter):
                 elif world.clock.millis() < part.not_after:
                     self.put(line, part, self._key_of(part), flight)
                 if broken is Fault.RAISES:
-                    raise RecursionError("the adapter is broken")  # noqa: TRY301  it is thrown out
+                    raise RecursionError("the adapter is broken")
             if broken is Fault.HANGS:
                 await asyncio.Event().wait()
             if flight.left:

@@ -256,9 +256,7 @@ class Laws:
                 self._true(f"{name}: {id_}.{part}", state, pdus, lost, keyed)
         self._caps()
 
-    def _true(
-        self, what: str, state: int, pdus: list[Pdu], was_lost: bool, keyed: bool
-    ) -> None:
+    def _true(self, what: str, state: int, pdus: list[Pdu], was_lost: bool, keyed: bool) -> None:
         match PartState(state):
             case PartState.DELIVERED:
                 if not any(pdu.is_taken for pdu in pdus):
@@ -293,7 +291,9 @@ class Laws:
                         written.setdefault(target.address, set()).add(id_)
             for ids in written.values():
                 if len(ids) > most:
-                    self.complain("cap", f"{len(ids)} {lane} messages to one number, {most} allowed")
+                    self.complain(
+                        "cap", f"{len(ids)} {lane} messages to one number, {most} allowed"
+                    )
 
 
 def open_database(path: object) -> sqlite3.Connection:
