@@ -308,7 +308,8 @@ class SqliteStore(Store):
         if await self._is_stopped() is not None:
             output = await self._tick(lease, replace(work, want={}))
             again = self._clock.millis() + STOPPED_MS
-            return replace(output, next_due=max(output.next_due or again, again))
+            later = {lane: max(due, again) for lane, due in output.dues.items()}
+            return replace(output, dues=later)
         return await self._tick(lease, work)
 
     async def _tick(self, lease: Lease, work: TickInput) -> TickOutput:
