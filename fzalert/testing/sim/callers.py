@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Callers"]
 
-PEOPLE = 9
+PEOPLE = 20
 BY = ActorId("tester")
 
 
@@ -67,13 +67,13 @@ class Callers:
     def call(self, process: Process) -> None:
         """Somebody warns."""
         self._count += 1
-        process.spawn(self._warn(process, self._wish()), f"caller {self._count}")
+        _ = process.spawn(self._warn(process, self._wish()), f"caller {self._count}")
 
     def take_back(self, process: Process) -> None:
         """Somebody takes a warning back."""
         if self.warnings:
             warning = self.world.chance.rng.choice(self.warnings)
-            process.spawn(self._withdraw(process, warning), f"caller withdraws {warning}")
+            _ = process.spawn(self._withdraw(process, warning), f"caller withdraws {warning}")
 
     # -- warning ---------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class Callers:
         )
         count = rng.choice((1, 1, 2, 5))
         targets = dict.fromkeys(self._target(rng.choice(kinds)) for _ in range(count))
-        window = rng.choice((2_000, 8_000, 30_000, 60_000))
+        window = rng.choice((1_000, 4_000, 12_000, 20_000))
         if lane is Lane.BULK:
             window *= 2
         key = f"key-{self._count}" if rng.random() < 0.5 else ""
@@ -122,7 +122,7 @@ class Callers:
         )
         try:
             await self._take(process, warning, wish)
-        except FzalertError as error:
+        except (FzalertError, RuntimeError) as error:  # the store may be closed meanwhile
             world.trace.note("refused", warning.id, type(error).__name__)
             if wish.key:
                 self._again.append(wish)
@@ -186,7 +186,7 @@ class Callers:
             await process.engine.withdraw(
                 [(o.channel, o.message, part) for o in outcomes for part in range(o.parts)]
             )
-        except FzalertError as error:
+        except (FzalertError, RuntimeError) as error:
             self.world.trace.note("not withdrawn", warning, type(error).__name__)
 
 

@@ -30,8 +30,8 @@ __all__ = ["Carrier", "Pdu", "Traits"]
 
 Key = tuple[int, int]
 ANSWERS_WITHIN = 0.06
-REPORTS_WITHIN = 4.0
-REPEATS_AFTER = 4.0
+REPORTS_WITHIN = 2.0
+REPEATS_AFTER = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Pdu:
         at: Virtual seconds.
         is_taken: Whether the gateway took it.
         answer: What the process that sent it knows, once its wire took the answer.
+        is_late: Whether that came after it was given up: then it may be forgotten again.
         reported: What was reported of it.
     """
 
@@ -71,6 +72,7 @@ class Pdu:
     at: float
     is_taken: bool = False
     answer: ReceiptKind | None = None
+    is_late: bool = False
     reported: set[ReportKind] = field(default_factory=set)
 
 
@@ -142,50 +144,47 @@ class Carrier:
         return pdu
 
     def _had(self, pdu: Pdu) -> bool:
-        """Whether it was taken before under the same key: then it is taken once more, as promised."""
+        """Whether it was taken before under the same key: then that counts, as promised."""
         return self.traits.capabilities.idempotent_key and pdu.wire_key in self._by_key
 
     def _unkind(self, line: Line, pdu: Pdu, answer: float) -> None:
         chance, timeout = self.world.chance, self.traits.capabilities.submit_timeout
         fault = chance.rng.choice(_OF_PDUS)
+        chance.fire(fault)
+        too_late = timeout * chance.seconds(1.05, 2.0)
+        if fault in _REFUSALS:
+            self._answer_later(line, pdu, answer, chance.rng.choice(_REFUSALS[fault]))
+        elif fault is Fault.LATE_REFUSAL:
+            kind = chance.rng.choice((ReceiptKind.THROTTLED, ReceiptKind.PERMANENT))
+            self._answer_later(line, pdu, too_late, Receipt(kind))
+        elif fault is Fault.CUT:
+            if chance.happens(0.5):
+                self._take(line, pdu, None, answer)
+            self.cut(line)
+        elif fault is not Fault.NEVER_ARRIVED:
+            self._take_badly(line, pdu, fault, answer, too_late)
+
+    def _take_badly(
+        self, line: Line, pdu: Pdu, fault: Fault, answer: float, too_late: float
+    ) -> None:
+        chance, timeout = self.world.chance, self.traits.capabilities.submit_timeout
         report = answer + chance.seconds(0.01, REPORTS_WITHIN)
         match fault:
-            case Fault.REJECTED:
-                self._answer_later(line, pdu, answer, Receipt(ReceiptKind.PERMANENT, code="4"))
-            case Fault.TEMPORARY:
-                self._answer_later(line, pdu, answer, Receipt(ReceiptKind.TEMPORARY, code="8"))
-            case Fault.CHANNEL_REFUSED:
-                receipt = Receipt(ReceiptKind.PERMANENT, Scope.CHANNEL, code="no balance")
-                self._answer_later(line, pdu, answer, receipt)
-            case Fault.THROTTLED:
-                pause = chance.rng.choice((0.0, 0.5))
-                receipt = Receipt(ReceiptKind.THROTTLED, Scope.CHANNEL, retry_after=pause)
-                self._answer_later(line, pdu, answer, receipt)
             case Fault.SLOW:
                 self._take(line, pdu, chance.seconds(0.5, 0.9 * timeout), report)
             case Fault.LOST_ANSWER:
                 self._take(line, pdu, None, report)
-            case Fault.NEVER_ARRIVED:
-                pass
             case Fault.LATE_ANSWER:
-                self._take(line, pdu, timeout * chance.seconds(1.05, 2.0), report + timeout)
-            case Fault.LATE_REFUSAL:
-                kind = chance.rng.choice((ReceiptKind.THROTTLED, ReceiptKind.PERMANENT))
-                self._answer_later(line, pdu, timeout * chance.seconds(1.05, 2), Receipt(kind))
+                self._take(line, pdu, too_late, report + timeout)
             case Fault.REPORT_FIRST:
                 self._take(line, pdu, answer + 0.3, answer)
             case Fault.REPORT_TWICE:
                 self._take(line, pdu, answer, report, twice=True)
             case Fault.REPORT_LATE:
-                self._take(line, pdu, answer, report + chance.seconds(5, 25))
-            case Fault.REPORTS_SWAPPED:
+                self._take(line, pdu, answer, report + chance.seconds(3, 12))
+            case _:
                 self._take(line, pdu, answer, report)
                 self._report_later(report + chance.seconds(0, 2), pdu, ReportKind.UNDELIVERED)
-            case _:
-                if chance.happens(0.5):
-                    self._take(line, pdu, None, report)
-                self.cut(line)
-        chance.fire(fault)
 
     def _take(
         self, line: Line, pdu: Pdu, answer: float | None, report: float, *, twice: bool = False
@@ -266,6 +265,15 @@ class Carrier:
         return any(line.stands_for() > 1 and len(line.open) < window for line in self.lines)
 
 
+_REFUSALS = {
+    Fault.REJECTED: (Receipt(ReceiptKind.PERMANENT, code="4"),),
+    Fault.TEMPORARY: (Receipt(ReceiptKind.TEMPORARY, code="8"),),
+    Fault.CHANNEL_REFUSED: (Receipt(ReceiptKind.PERMANENT, Scope.CHANNEL, code="no balance"),),
+    Fault.THROTTLED: (
+        Receipt(ReceiptKind.THROTTLED, Scope.CHANNEL),
+        Receipt(ReceiptKind.THROTTLED, Scope.CHANNEL, retry_after=0.5),
+    ),
+}
 _OF_PDUS = (
     Fault.REJECTED,
     Fault.TEMPORARY,

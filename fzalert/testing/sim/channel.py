@@ -91,6 +91,7 @@ class Line:
         if late is not None:
             if receipt.kind is not ReceiptKind.SENT:
                 pdu.answer = receipt.kind
+                pdu.is_late = True
             self.bring(InboundBatch((LateReceipt(late.id, late.part, receipt),), lambda: None))
 
     def bring(self, batch: InboundBatch) -> None:

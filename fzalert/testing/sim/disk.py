@@ -1,8 +1,8 @@
 """What outlives a process: the database, the flight recorders, and how writing to them goes wrong.
 
 The store is the real one on a real file in memory. Only its writer thread is replaced: what would
-wait in the thread's inbox waits here for a virtual moment, and is written at once then. So a process
-can die before its transaction, in the middle of it, and after it but before it heard of it.
+wait in the thread's inbox waits here for a virtual moment, and is written at once then. So a
+process can die before its transaction, and after it but before it heard of it.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class VirtualWriter(Writer):
         self.process = PROCESS.get()
         self._works: list[_Work[object]] = []
         self._is_due = False
+        self._idle = asyncio.Event()
 
     @override
     async def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
@@ -77,8 +78,9 @@ class VirtualWriter(Writer):
 
     @override
     async def stop(self) -> None:
-        while self._is_due:
-            await asyncio.sleep(0.001)
+        if self._is_due:
+            self._idle.clear()
+            await self._idle.wait()
         self._connection.close()
 
     def _later(self) -> None:
@@ -112,6 +114,8 @@ class VirtualWriter(Writer):
         self._is_due = bool(self._works)
         if self._works:
             self._later()
+        else:
+            self._idle.set()
 
 
 class SimStore(SqliteStore):
@@ -121,9 +125,10 @@ class SimStore(SqliteStore):
 
     def lose(self) -> None:
         """What the system does when the owner dies: files are closed, the lock is free."""
-        for connection in (self._writer and self._writer._connection, self._reader):
-            if connection is not None:
-                connection.close()
+        if self._writer is not None:
+            self._writer._connection.close()
+        if self._reader is not None:
+            self._reader.close()
         self._lock.free()
 
 
@@ -145,7 +150,7 @@ class SharedStore(SimStore):
 
 
 class SimRecorder(Recorder):
-    """The real recorder in memory that the world keeps, with a step on either side of each write."""
+    """The real recorder in memory that the world keeps, with a step before and after each write."""
 
     def __init__(self, path: Path, boot: str) -> None:
         from fzalert.testing.sim.process import PROCESS
@@ -157,7 +162,7 @@ class SimRecorder(Recorder):
         self._process.recorders.append(self)
 
     @override
-    def _mapped(self, path: Path) -> mmap.mmap:  # type: ignore[override]  an instance's own
+    def _mapped(self, path: Path) -> mmap.mmap:  # type: ignore[override]
         memory = self._process.world.disk.recorders.setdefault(
             path, bytearray(HEADER_SIZE + recorder.SLOTS * SLOT_SIZE)
         )

@@ -16,6 +16,7 @@ from fzalert.messages import DeliveryReport, Lane, ReceiptKind, ReportKind, Upli
 from fzalert.ports import Submission
 from fzalert.store import PartState
 from fzalert.testing.sim.carrier import Carrier, Key, Pdu
+from fzalert.testing.sim.chance import Fault
 
 if TYPE_CHECKING:
     from fzalert.testing.sim.channel import Line, SimAdapter
@@ -200,7 +201,7 @@ class Laws:
             "SELECT m.id, c.name FROM message m JOIN channel c ON c.id = m.channel"
             " LEFT JOIN queue q ON q.id = m.id LEFT JOIN flight f ON f.id = m.id"
             " JOIN warning w ON w.id = m.warning"
-            " WHERE m.lane = 0 AND (q.id IS NOT NULL OR f.state = 1) AND w.not_before <= ?",
+            " WHERE m.lane = 0 AND (q.due_at <= ?1 OR f.state = 1) AND w.not_before <= ?1",
             (world.clock.millis(),),
         ).fetchall()
         waiting: dict[int, float] = {}
@@ -257,26 +258,29 @@ class Laws:
         self._caps()
 
     def _true(self, what: str, state: int, pdus: list[Pdu], was_lost: bool, keyed: bool) -> None:
+        open_ones = [pdu for pdu in pdus if pdu.answer not in _REFUSALS]
         match PartState(state):
-            case PartState.DELIVERED:
-                if not any(pdu.is_taken for pdu in pdus):
-                    self.complain("truth", f"{what} is delivered, and no gateway took it")
-            case PartState.UNKNOWN:
-                if not was_lost and all(pdu.answer in _REFUSALS for pdu in pdus):
-                    self.complain("truth", f"{what} is unknown without a reason")
+            case PartState.DELIVERED if not any(pdu.is_taken for pdu in pdus):
+                self.complain("truth", f"{what} is delivered, and no gateway took it")
+            case PartState.UNKNOWN if not (was_lost or open_ones or any(p.is_late for p in pdus)):
+                self.complain("truth", f"{what} is unknown without a reason")
             case PartState.EXPIRED | PartState.WITHDRAWN | PartState.SUPPRESSED:
-                if any(pdu.answer not in _REFUSALS for pdu in pdus):
+                if PartState(state) is PartState.EXPIRED:
+                    self.world.chance.fire(Fault.EXPIRED)
+                if open_ones:
                     self.complain("truth", f"{what} was {PartState(state).name}, and was sent")
             case PartState.FAILED:
-                open_ones = [pdu for pdu in pdus if pdu.answer not in _REFUSALS]
-                if keyed:  # a refusal under a key speaks of every attempt under it
-                    open_ones = [pdu for pdu in open_ones if pdu.is_taken]
-                if not pdus:
-                    self.complain("truth", f"{what} failed, and was never tried")
-                elif open_ones and not any(_BAD & pdu.reported for pdu in open_ones):
-                    self.complain("truth", f"{what} failed, though nobody knows that it did")
+                self._truly_failed(what, pdus, open_ones, keyed)
             case _:
                 pass
+
+    def _truly_failed(self, what: str, pdus: list[Pdu], open_ones: list[Pdu], keyed: bool) -> None:
+        if keyed:  # a refusal under a key speaks of every attempt under it
+            open_ones = [pdu for pdu in open_ones if pdu.is_taken]
+        if not pdus:
+            self.complain("truth", f"{what} failed, and was never tried")
+        elif open_ones and not any(_BAD & pdu.reported for pdu in open_ones):
+            self.complain("truth", f"{what} failed, though nobody knows that it did")
 
     def _caps(self) -> None:
         if self.world.clock_stepped:

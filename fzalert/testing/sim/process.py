@@ -7,7 +7,6 @@ copies, its lines are gone, and its tasks are cancelled and waited for.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
@@ -107,7 +106,7 @@ class Process:
 
     def start(self) -> None:
         """Begin to live."""
-        self.spawn(self._live(), f"main {self.number}")
+        _ = self.spawn(self._live(), f"main {self.number}")
 
     async def _live(self) -> None:
         world = self.world
@@ -170,7 +169,7 @@ class Process:
                 if line.process is self:
                     carrier.cut(line)
         world.loop.call_soon(self._lose_files)
-        world.spawn(self._bury(), f"grave {self.number}")
+        _ = world.spawn(self._bury(), f"grave {self.number}")
 
     def _lose_files(self) -> None:
         self.store.lose()
@@ -187,8 +186,3 @@ class Process:
                 task.cancel()
             await asyncio.wait(tasks, timeout=6)
         self.ended.set()
-
-
-def counted(steps: Counter[str]) -> str:
-    """A histogram, as text."""
-    return ", ".join(f"{name} {n}" for name, n in sorted(steps.items()))
