@@ -26,6 +26,7 @@ from fzalert.testing.steps import Place, environment
 from fzalert.testing.tap import Left, Tap
 from fzalert.testing.teller import Teller
 from fzalert.testing.textsite import URGENT, TextSite
+from fzalert.testing.warm import Warm
 
 __all__ = ["Death", "Lives"]
 
@@ -33,6 +34,7 @@ _RUN = ("run", "--ready-json")
 _MOMENT_WITHIN = 15.0
 _JUST_NOW = 0.0015
 _KILLED = -9
+_COLD_EVERY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Death:
         submits: Submissions of this life.
         ready: Seconds until it served; 0.0 where it died before.
         first: Seconds from the far side's accept to the first submission; None where none came.
-        stretch: How many times longer than its work its start took: 1.0 on a machine that is idle.
+        stretch: How many times longer than its work its start took: 1.0 on a machine that is idle;
+            None where nobody was there to measure it.
     """
 
     place: Place
@@ -53,7 +56,7 @@ class Death:
     submits: int
     ready: float
     first: float | None
-    stretch: float
+    stretch: float | None
 
     @property
     def has_half_window(self) -> bool:
@@ -64,6 +67,15 @@ class Death:
     def is_midway(self) -> bool:
         """Whether half a window had no answer, or a tick was open, or reports waited."""
         return self.has_half_window or self.place.in_tick or self.left.reports > 0
+
+    def was_late(self, within: float) -> bool:
+        """Whether its first submission came later than so many seconds, as stretched as its start.
+
+        False where either was not measured.
+        """
+        if self.first is None or self.stretch is None:
+            return False
+        return self.first > within * self.stretch
 
     @override
     def __str__(self) -> str:
@@ -84,6 +96,7 @@ class Lives:
         chance: Source of everything left to chance.
         people: How many are on the list.
         urgent: How many a teller may warn at most.
+        warm: Forks most of the lives; every fifth one starts from nothing all the same.
 
     Attributes:
         numbers: The list.
@@ -93,7 +106,14 @@ class Lives:
     """
 
     def __init__(
-        self, site: TextSite, tap: Tap, chance: Random, *, people: int, urgent: int
+        self,
+        site: TextSite,
+        tap: Tap,
+        chance: Random,
+        *,
+        people: int,
+        urgent: int,
+        warm: Warm | None = None,
     ) -> None:
         self.numbers = [f"138{n:08d}" for n in range(people)]
         self.teller = Teller(site, URGENT, (f"139{n:08d}" for n in range(urgent)))
@@ -104,6 +124,7 @@ class Lives:
         self._chance = chance
         self._steps = site.folder / "steps"
         self._last_line = 0
+        self._warm = warm
 
     async def begin(self) -> None:
         """Approve the scripts and start the campaign; no daemon runs yet."""
@@ -196,11 +217,15 @@ class Lives:
     @asynccontextmanager
     async def _life(self, variables: dict[str, str]) -> AsyncIterator[Program]:
         self.leftovers += all(file.exists() for file in _leftovers(self._site.folder))
-        async with self._site.program("fzalert.cli", _RUN, variables) as daemon:
+        if self._warm is None or len(self.deaths) % _COLD_EVERY == 0:
+            starting = self._site.program("fzalert.cli", _RUN, variables)
+        else:
+            starting = self._warm.program(_RUN, variables)
+        async with starting as daemon:
             yield daemon
 
     async def _note(
-        self, before: int, moment: float | None, ready: float = 0.0, stretch: float = 1.0
+        self, before: int, moment: float | None, ready: float = 0.0, stretch: float | None = None
     ) -> Death:
         tap = self._tap
 

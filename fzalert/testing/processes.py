@@ -23,7 +23,7 @@ from fzalert.config import read_settings
 
 __all__ = ["PATIENCE", "Ended", "Program", "Site", "ask_until", "poll"]
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds after which a test gives up on another process of a busy machine."""
 LOOK_EVERY = 0.002
 ASK_EVERY = 0.05

@@ -34,6 +34,7 @@ from fzalert.store.sqlite import store, ticking, writer
 __all__ = [
     "HOOK",
     "IN_TICK",
+    "LINK",
     "LOOP",
     "RECOVERY",
     "STEPS",
@@ -84,9 +85,12 @@ _LAYOUT = struct.Struct("<BBd")
 _FILE, _STEP, _COUNT, _AFTER = "FZ_STEPS", "FZ_DIE_AT", "FZ_DIE_AT_COUNT", "FZ_DIE_AFTER"
 _BROKEN = 70
 
+LINK = ("fzalert_sms.cmpp.transport", "CmppLink", "flush")
+"""Where a CMPP line hands bytes to its socket: module, class, method."""
+
 HOOK = """
 from fzalert.testing import steps
-steps.guarded("fzalert_sms.cmpp.transport", "CmppLink", "flush")
+steps.guarded(*steps.LINK)
 """
 """The text of a `sitecustomize.py` that switches this on, for a daemon with a CMPP line."""
 
