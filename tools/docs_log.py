@@ -39,7 +39,7 @@ def names() -> dict[str, set[str]]:
     """Each name of an event or act, with the files that write it.
 
     A name is a literal of two words with a dot, in a file that has a logger or writes evidence; the
-    names of adapters look the same and are left out, and so are logger names of our own.
+    names of adapters look the same and are left out, and so are loggers and spans of our own.
     """
     found: dict[str, set[str]] = {}
     others = {*Registry.installed().adapter_names, *OTHERS}
@@ -51,7 +51,7 @@ def names() -> dict[str, set[str]]:
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
                 continue
             told = NAME.fullmatch(node.value)
-            if told and told[1] not in others and not told[1].startswith("fzalert."):
+            if told and told[1] not in others and not told[1].startswith(("fzalert.", "fz.")):
                 found.setdefault(told[1], set()).add(path.relative_to(ROOT).as_posix())
     return found
 

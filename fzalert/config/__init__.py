@@ -12,6 +12,7 @@ from fzalert.config.settings import (
     QuietHours,
     Settings,
     StoreSettings,
+    TelemetrySettings,
     UrgentCaps,
     WebSettings,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Settings",
     "Sources",
     "StoreSettings",
+    "TelemetrySettings",
     "UrgentCaps",
     "WebSettings",
     "load_settings",

@@ -76,6 +76,7 @@ def settings_of(sources: Sources, path: Path, *, registry: Registry | None = Non
         log=sections.log,
         relay=sections.relay,
         channels=tuple(channels),
+        telemetry=sections.telemetry,
         digest=sources.digest,
     )
 

@@ -316,6 +316,23 @@ class RelaySettings(_Section):
         return self
 
 
+def _collector(endpoint: str) -> str:
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        raise ValueError("write an address such as http://127.0.0.1:4318")
+    return endpoint
+
+
+class TelemetrySettings(_Section):
+    """Traces, for a collector that speaks OTLP over HTTP; counts and names of ours, no more."""
+
+    endpoint: Annotated[str, AfterValidator(_collector)] = Field(
+        default="", description="Address of the collector; empty sends no traces."
+    )
+    sample: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the traces that are kept, 0 to 1."
+    )
+
+
 class FileSections(_Section):
     """The sections of the file other than its channels."""
 
@@ -326,6 +343,7 @@ class FileSections(_Section):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     relay: RelaySettings = Field(default_factory=RelaySettings)
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +376,7 @@ class Settings:
         limits: `[limits]`.
         log: `[log]`.
         channels: `[[channel]]`, in the order of the file.
+        telemetry: `[telemetry]`.
         relay: `[relay]`.
         digest: SHA-256 of the file, hex; names this configuration on pages and in evidence.
     """
@@ -370,6 +389,7 @@ class Settings:
     limits: LimitSettings
     log: LogSettings
     channels: tuple[ChannelSettings, ...]
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     digest: str = field(default="", compare=False)
     relay: RelaySettings = field(default_factory=RelaySettings)
 

@@ -37,6 +37,7 @@ from fzalert.ports import (
     Withdraws,
 )
 from fzalert.store import Claimed, Lease, Store, TickInput, TickOutput
+from fzalert.tracing import NOTHING, Tracer
 
 log = get_logger("fzalert.delivery")
 
@@ -135,6 +136,7 @@ class Engine:
         limits: Figures.
         clock: Reader of time.
         rng: Source of jitter.
+        tracer: Told of each batch and each tick.
 
     Attributes:
         channels: Those that run, by name, in order of preference.
@@ -150,6 +152,7 @@ class Engine:
         limits: Limits,
         clock: Clock,
         rng: Random,
+        tracer: Tracer = NOTHING,
     ) -> None:
         self._store = store
         self._folder = folder
@@ -157,6 +160,7 @@ class Engine:
         self.limits = limits
         self._clock = clock
         self._rng = rng
+        self._tracer = tracer
         self.channels: dict[str, ChannelState] = {}
         self.staged: list[ChannelState] = []
         """Opened or draining beside `channels`; closed with them."""
@@ -286,6 +290,7 @@ class Engine:
             self._rng,
             self._on_tick,
             lambda other: self.poke([other]),
+            self._tracer,
         )
 
     def _start(self, state: ChannelState, slot: Slot) -> asyncio.Event:

@@ -32,6 +32,7 @@ from fzalert.log import get_logger
 from fzalert.messages import Lane, LateReceipt, Receipt, ReceiptKind
 from fzalert.ports import Adapter, Capabilities
 from fzalert.store import Claimed, Lease, PartState, ResultRow, Store, TickInput, TickOutput
+from fzalert.tracing import NOTHING, Attributes, Tracer
 
 log = get_logger("fzalert.delivery")
 
@@ -61,6 +62,7 @@ class Slot:
         rng: Source of jitter.
         on_tick: Called after each commit with its output.
         poke: Called with the name of another channel that got something into its queue.
+        tracer: Told of each batch and each tick.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Slot:
         rng: Random,
         on_tick: Callable[[TickOutput], None],
         poke: Callable[[str], None],
+        tracer: Tracer = NOTHING,
     ) -> None:
         self.lease = lease
         self.adapter = adapter
@@ -91,6 +94,8 @@ class Slot:
         self._rng = rng
         self._on_tick = on_tick
         self._poke = poke
+        self._tracer = tracer
+        self._name: Attributes = {"fz.channel": lease.channel, "fz.slot": lease.slot}
         self._lanes = Lanes(self.capabilities, clock, self._note_late)
         self._settled: list[tuple[Claimed, Receipt, bytes]] = []
         self._gathered = Gathered()
@@ -222,8 +227,10 @@ class Slot:
         wire = SlotWire(self, batch)
         why = "the line ended before an answer came"
         try:
+            told = {**self._name, "fz.lane": str(lane), "fz.parts": len(batch)}
             async with asyncio.timeout(self.capabilities.submit_timeout + SUBMIT_GRACE):
-                await self.adapter.submit([claimed.submission for claimed in batch], wire)
+                with self._tracer.span("submit", told):
+                    await self.adapter.submit([claimed.submission for claimed in batch], wire)
         except TimeoutError:
             why = f"no answer within {self.capabilities.submit_timeout:.0f} s"
             self.last_error = why
@@ -339,8 +346,17 @@ class Slot:
         batch = self._gathered.take()
         work = replace(batch.work(self._late), want=want)
         self._ticking = True
+        told = {
+            **self._name,
+            "fz.settled": settled,
+            "fz.results": len(work.results),
+            "fz.reports": len(work.reports),
+            "fz.wanted": sum(want.values()),
+        }
         try:
-            output, cancelled = await self._see_through(work)
+            with self._tracer.span("tick", told) as span:
+                output, cancelled = await self._see_through(work)
+                span.set({"fz.claimed": len(output.claimed)})
         except BaseException as error:
             # If the commit went through after all, a second one changes nothing: results count
             # for claimed parts only, reports only when they go further.

@@ -32,6 +32,7 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
+from fzalert.tracing import NOTHING, Tracer
 
 if TYPE_CHECKING:
     from fzalert.access.actors import Actor
@@ -246,6 +247,10 @@ class DaemonApi(ServiceApi, Protocol):
     def on_reload(self, began: Callable[[], None], ended: Callable[[Settings], None]) -> None:
         """Tell when a reload begins, and, when it has ended in any way, which settings run."""
         ...
+
+    def tracer(self) -> Tracer:
+        """Opens spans for what comes in."""
+        return NOTHING
 
     async def damage(self) -> StoreDamaged:
         """Wait until the store is found damaged; nothing is sent from it then."""

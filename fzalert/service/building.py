@@ -25,6 +25,7 @@ from fzalert.service.sockets import LocalSocket
 from fzalert.service.standin import StandIn
 from fzalert.service.wrong import where
 from fzalert.store import RESERVE, ChangeSet, SqliteStore, StateRow, Store
+from fzalert.tracing import NOTHING, Tracer, open_tracer
 
 SIGNING_KEY = "signing.key"
 MASTER_KEY = "master.key"
@@ -74,6 +75,7 @@ class Building:
     ids: IdMaker
     background: Background
     make: Callable[[ChannelSettings], ChannelSpec]
+    tracer: Tracer = NOTHING
     socket: LocalSocket | None = None
 
     async def serve(self, socket: LocalSocket) -> None:
@@ -107,6 +109,7 @@ class Building:
             self.engine.close,
             self.http.aclose,
             self.store.close,
+            self._close_tracer,
         ]
         broken: list[Exception] = []
         for step in steps:
@@ -119,6 +122,11 @@ class Building:
                 broken.append(error)
         if broken:
             raise broken[0]
+
+    async def _close_tracer(self) -> None:
+        """Send the last spans; the collector may be slow, and holds nobody up."""
+        if self.tracer is not NOTHING:
+            await asyncio.to_thread(self.tracer.close)
 
 
 async def _twice(step: Callable[[], Awaitable[None]]) -> None:
@@ -187,12 +195,13 @@ async def build(settings: Settings, clock: Clock, *, resume_by: str = "") -> Bui
             return ChannelSpec(channel.name, channel.adapter, made, channel.config.connections)
 
         specs = _sound_first([make(channel) for channel in settings.channels], background)
-        engine = Engine(store, folder, specs, limits_of(settings), clock, rng)
+        tracer = open_tracer(settings.telemetry.endpoint, settings.telemetry.sample)
+        engine = Engine(store, folder, specs, limits_of(settings), clock, rng, tracer)
     except BaseException:
         await http.aclose()
         await store.close()
         raise
-    return Building(store, engine, http, IdMaker(clock), background, make)
+    return Building(store, engine, http, IdMaker(clock), background, make, tracer)
 
 
 async def _opened(store: SqliteStore) -> None:

@@ -51,6 +51,7 @@ from fzalert.service.status import Status
 from fzalert.service.texts import PLACES, Texts
 from fzalert.service.unknowns import Unknowns
 from fzalert.service.warnings import Warnings
+from fzalert.tracing import Tracer
 
 __all__ = ["MAY_CAMPAIGN", "MAY_SETTLE", "MAY_WARN", "PLACES", "Service"]
 
@@ -312,6 +313,10 @@ class Service(DaemonApi):
     @override
     def routes(self) -> Mapping[str, Sequence[Route]]:
         return self._open.status.routes()
+
+    @override
+    def tracer(self) -> Tracer:
+        return self._open.building.tracer
 
     @override
     async def damage(self) -> StoreDamaged:

@@ -36,8 +36,8 @@ __all__ = ["MAY_CONFIGURE", "Reload", "changes_between"]
 log = get_logger("fzalert.service")
 
 MAY_CONFIGURE = (Role.ADMIN,)
-SECTIONS = ("store", "web", "drill", "identity", "limits", "log", "relay")
-COLD = ("store", "web", "drill")
+SECTIONS = ("store", "web", "drill", "telemetry", "identity", "limits", "log", "relay")
+COLD = ("store", "web", "drill", "telemetry")
 """Sections that a process keeps from its start to its end."""
 UP_WITHIN = 10.0
 LOOK_EVERY = 0.1

@@ -29,6 +29,7 @@ from fzalert.service.texts import Render, Texts
 from fzalert.service.views import accepted_view, key_hash_of, parse_target, warning_view
 from fzalert.service.windows import window_of
 from fzalert.store import Accepted, ChangeSet, EvidenceEntry, StateRow
+from fzalert.tracing import Attributes
 
 log = get_logger("fzalert.service")
 
@@ -71,6 +72,7 @@ class Warnings:
         self._building = building
         self._store = building.store
         self._engine = building.engine
+        self._tracer = building.tracer
         self._drill = settings.drill.enabled
         self.adopt(settings)
         self._texts = texts
@@ -93,12 +95,22 @@ class Warnings:
         script = self._texts.find(request.script, request.audience, request.language)
         await self._texts.may_send(script)
         warning = self._decide(request, script, lane, by)
-        accepted, ready = await self.accept(
-            warning,
-            script,
-            key_hash_of(request),
-            self._texts.renderer(script, request.language, request.audience, request.values, lane),
-        )
+        told: Attributes = {
+            "fz.script": script.key,
+            "fz.lane": str(lane),
+            "fz.targets": len(warning.targets),
+            "fz.drill": warning.drill,
+        }
+        with self._tracer.span("warn", told) as span:
+            accepted, ready = await self.accept(
+                warning,
+                script,
+                key_hash_of(request),
+                self._texts.renderer(
+                    script, request.language, request.audience, request.values, lane
+                ),
+            )
+            span.set({"fz.existing": accepted.existing})
         try:
             found = await self._read(accepted.warning)
         except (FzalertError, RuntimeError) as error:
@@ -161,18 +173,20 @@ class Warnings:
         async with self._engine.routing.shared():
             known = self._engine.channels
             usable = {name: one for name, one in known.items() if not channels or name in channels}
-            ready = await prepare(
-                warning,
-                key_hash,
-                usable,
-                render,
-                self._store,
-                self._building.ids,
-                self._caps,
-                self._engine.lease_for,
-            )
+            with self._tracer.span("prepare", {"fz.targets": len(warning.targets)}):
+                ready = await prepare(
+                    warning,
+                    key_hash,
+                    usable,
+                    render,
+                    self._store,
+                    self._building.ids,
+                    self._caps,
+                    self._engine.lease_for,
+                )
             rows = () if state is None else state(ready)
-            return await self._commit(warning, script, ready, facts or {}, rows), ready
+            with self._tracer.span("commit", {"fz.messages": len(ready.acceptance.messages)}):
+                return await self._commit(warning, script, ready, facts or {}, rows), ready
 
     async def _commit(
         self,

@@ -18,6 +18,7 @@ from fzalert.clock import Clock, SystemClock
 from fzalert.config import Settings
 from fzalert.errors import FzalertError
 from fzalert.service.api import DaemonApi
+from fzalert.tracing import NOTHING
 from fzalert.web import api, endpoints, openapi, relay
 from fzalert.web.guard import Guard, HostCheck
 from fzalert.web.headers import SecurityHeaders
@@ -26,6 +27,7 @@ from fzalert.web.pages import Pages
 from fzalert.web.problems import ProblemError, from_error
 from fzalert.web.scrape import Scrape
 from fzalert.web.streams import Stopping
+from fzalert.web.tracecontext import TraceContext
 from fzalert.web.watch import Watch
 
 __all__ = ["build_app"]
@@ -59,6 +61,7 @@ def build_app(
     pages = Pages(
         service, guard, settings.web, clock, stopping, watch, drill=settings.drill.enabled
     )
+    tracer = service.tracer()
     listed = [*api.endpoints(stopping), *relay.endpoints(stopping)]
     document = json.dumps(openapi.document(listed, version=version("fzalert")), ensure_ascii=False)
 
@@ -77,6 +80,7 @@ def build_app(
         middleware=[
             Middleware(SecurityHeaders, secure=settings.web.is_secure),
             Middleware(HostCheck, web=settings.web),
+            *([] if tracer is NOTHING else [Middleware(TraceContext, tracer=tracer)]),
         ],
         exception_handlers=_Errors(pages).handlers(),
     )
