@@ -264,6 +264,22 @@ async def test_a_campaign_says_when_it_will_be_done_and_why_it_stopped(
     assert "预计" not in page
 
 
+async def test_an_import_says_how_far_it_is(
+    local: httpx.AsyncClient, service: FakeService
+) -> None:
+    service.planned = [
+        CampaignView(
+            id="9000000000000", name="十一月", warning="", script="generic/general/1",
+            state="importing", total=2500, fed=0, rows=2600,
+        )
+    ]  # fmt: skip
+    page = (await local.get("/")).text
+    assert "导入名单" in page
+    assert '<progress aria-label="十一月 导入进度"></progress>' in page
+    assert "2,600</span> 行" in page
+    assert "2,500</span> 人" in page
+
+
 async def test_no_channel_at_all_is_said_in_words(
     local: httpx.AsyncClient, service: FakeService
 ) -> None:
