@@ -25,6 +25,8 @@ from fzalert.errors import FzalertError, InputError
 from fzalert.http import HttpAnswer
 from fzalert.web.problems import from_error
 from fzalert_mail.codes import Stage, classify, is_mapped
+from fzalert_post.relay.answers import FINAL, WAITS
+from fzalert_post.relay.answers import read_answer as read_relay
 from fzalert_post.statuses import classify as read_status
 from fzalert_post.statuses import is_mapped as is_status_mapped
 from fzalert_sms.cmpp.results import LOGIN, RESULTS, meaning_of, report_kind_of
@@ -145,6 +147,25 @@ def error_classes() -> list[type[FzalertError]]:
     return [kind for kind in below(FzalertError) if kind.__module__.startswith("fzalert.")]
 
 
+def relay_codes() -> str:
+    """What a county answers to a branch."""
+
+    def rows() -> Rows:
+        for code_ in (*sorted(FINAL), "branch-limit", *sorted(WAITS), "store-full", "stopping"):
+            status = 429 if code_ == "branch-limit" else 503 if code_ in WAITS else 422
+            status = 503 if code_ in {"store-full", "stopping"} else status
+            body = f'{{"code": "{code_}", "detail": "-"}}'.encode()
+            told, _ = read_relay(HttpAnswer(status, {}, body))
+            words = WORDS["errors"].get(code_) or WORDS["problems"][code_]
+            yield code(code_), f"{told.kind}, {told.scope}", words
+        for code_, words in WORDS["post.relay"].items():
+            yield code(code_), words["as"], words["do"]
+        yield "any other 4xx, 3xx", "permanent, channel", "Is `url` the address of a fzalert?"
+        yield "any other 5xx", "unknown, message", "It is asked again with the same key."
+
+    return table(("code", "read as", "what to do"), rows())
+
+
 def errors() -> str:
     """Every error class."""
 
@@ -226,6 +247,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "sms.cmpp stats": cmpp_stats,
     "mail.smtp codes": mail_codes,
     "post.webhook statuses": webhook_statuses,
+    "post.relay codes": relay_codes,
     "errors": errors,
     "problems": problems,
     "outcomes": outcomes,

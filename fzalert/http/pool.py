@@ -84,7 +84,7 @@ class HttpPool:
 
     Args:
         clients: How many clients of four connections each there may be, for the hosts of the
-            outside and again for the private ones.
+            outside, again for the private ones, and for each channel with a certificate.
         max_body: Longest answer in bytes.
         tls: Trust for servers; the machine's own trust store unless given.
         resolve: Finds the addresses of a name; the system's resolver unless given.
@@ -102,7 +102,7 @@ class HttpPool:
         self._max_body = max_body
         self._tls = tls
         self._resolve = resolve
-        self._shards: dict[bool, list[_Shard]] = {True: [], False: []}
+        self._shards: dict[tuple[bool, ssl.SSLContext | None], list[_Shard]] = {}
 
     async def request(
         self,
@@ -113,6 +113,7 @@ class HttpPool:
         headers: Mapping[str, str] | None = None,
         deadline: timedelta,
         private_hosts: frozenset[str] = frozenset(),
+        tls: ssl.SSLContext | None = None,
     ) -> HttpAnswer:
         """Send one request, once.
 
@@ -123,6 +124,8 @@ class HttpPool:
             headers: Sent as given, beside `Host`, `Content-Length` and `Accept-Encoding`.
             deadline: From here to the last byte of the answer.
             private_hosts: Hosts that the channel's settings name as private.
+            tls: A channel's own trust and client certificate, the same object at every request;
+                the pool's unless given.
 
         Raises:
             ConfigError: The address is none that a channel may call, or a header is malformed.
@@ -135,7 +138,7 @@ class HttpPool:
         from fzalert.http.transport import AddressRefused
 
         origin = check_url(url, private_hosts)
-        shard = self._shard(origin)
+        shard = self._shard(origin, tls)
         trace = _Trace()
         shard.active += 1
         try:
@@ -177,16 +180,16 @@ class HttpPool:
                 raise FateUnknown(f"{origin.text} answered with more than {self._max_body} bytes.")
         return bytes(body)
 
-    def _shard(self, origin: Origin) -> _Shard:
+    def _shard(self, origin: Origin, tls: ssl.SSLContext | None) -> _Shard:
         """The least busy client; a warm one that is free comes before a new one."""
-        shards = self._shards[origin.is_private]
+        shards = self._shards.setdefault((origin.is_private, tls), [])
         best = min(shards, key=lambda shard: shard.active, default=None)
         if best is None or (best.active >= _CONNECTIONS and len(shards) < self._clients):
-            best = _Shard(self._client(is_private=origin.is_private))
+            best = _Shard(self._client(tls, is_private=origin.is_private))
             shards.append(best)
         return best
 
-    def _client(self, *, is_private: bool) -> httpx.AsyncClient:
+    def _client(self, tls: ssl.SSLContext | None, *, is_private: bool) -> httpx.AsyncClient:
         import httpx
 
         from fzalert.http.transport import GuardedTransport, resolve
@@ -198,7 +201,7 @@ class HttpPool:
             log.addFilter(_NoTargets())
         return httpx.AsyncClient(
             transport=GuardedTransport(
-                self._tls,
+                tls or self._tls,
                 self._resolve or resolve,
                 is_private=is_private,
                 connections=_CONNECTIONS,
@@ -211,8 +214,8 @@ class HttpPool:
 
     async def aclose(self) -> None:
         """Close every connection. A later request opens new ones."""
-        shards = [*self._shards[True], *self._shards[False]]
-        self._shards = {True: [], False: []}
+        shards = [shard for some in self._shards.values() for shard in some]
+        self._shards = {}
         for shard in shards:
             await shard.client.aclose()
 

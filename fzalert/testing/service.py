@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from typing_extensions import override
 
 from fzalert.access import Actor, Directory
+from fzalert.config import Settings
 from fzalert.errors import AccessDenied, DuplicateKey, InputError, StoreDamaged, UnknownScript
 from fzalert.messages import mask_digits
 from fzalert.ports import Route
@@ -27,6 +28,7 @@ from fzalert.service.models import (
     OutcomeView,
     RelayAnswer,
     RelayRequest,
+    ReloadView,
     ScriptView,
     SettledView,
     SettleRequest,
@@ -232,6 +234,15 @@ class FakeService(DaemonApi):
     ) -> FatePage:
         self._fail()
         return FatePage(items=[one for one in self.fates if one.seq > after][:limit], store="0b5c")
+
+    @override
+    async def reload(self, by: Actor, *, allow_down: bool = False) -> ReloadView:
+        self._fail()
+        return ReloadView(file="fzalert.toml", before="9f" * 32, after="9f" * 32)
+
+    @override
+    def on_reload(self, began: Callable[[], None], ended: Callable[[Settings], None]) -> None:
+        del began, ended  # it never reads its settings again
 
     @override
     async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:
