@@ -264,9 +264,7 @@ async def test_a_campaign_says_when_it_will_be_done_and_why_it_stopped(
     assert "预计" not in page
 
 
-async def test_an_import_says_how_far_it_is(
-    local: httpx.AsyncClient, service: FakeService
-) -> None:
+async def test_an_import_says_how_far_it_is(local: httpx.AsyncClient, service: FakeService) -> None:
     service.planned = [
         CampaignView(
             id="9000000000000", name="十一月", warning="", script="generic/general/1",
