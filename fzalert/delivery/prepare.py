@@ -10,7 +10,7 @@ from fzalert.delivery.ids import IdMaker
 from fzalert.errors import InputError, UnknownTarget
 from fzalert.messages import Lane, Rendition, SmsText, Target, TargetKind, Warning
 from fzalert.ports import Capabilities
-from fzalert.store import Acceptance, Fallback, Lease, NewMessage, Store
+from fzalert.store import Acceptance, Cap, Fallback, Lease, NewMessage, Store
 
 HOUR_MS = 3_600_000
 
@@ -28,6 +28,13 @@ class Caps:
     urgent_hour: int = 3
     urgent_day: int = 6
     bulk_day: int = 1
+
+    def of(self, lane: Lane, now: int) -> tuple[Cap, ...]:
+        """What holds for a lane at a time, milliseconds since the epoch."""
+        if lane is Lane.URGENT:
+            hour = Cap(now - HOUR_MS, self.urgent_hour, "hour")
+            return hour, Cap(now - 24 * HOUR_MS, self.urgent_day, "day")
+        return (Cap(now - 24 * HOUR_MS, self.bulk_day, "day"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +118,8 @@ async def prepare(
                 bodies.append(rendition)
             body_of[where] = bodies.index(rendition)
     fallbacks = _fallbacks(routed, channels, render, bodies, body_of)
-    refused = await _refused(
-        [target for target, _ in routed], warning.lane, store, caps, warning.not_before
-    )
+    limits = caps.of(warning.lane, warning.not_before)
+    refused = await _refused([target for target, _ in routed], warning.lane, store, limits)
     messages: list[NewMessage] = []
     poked: set[str] = set()
     for id_, (target, state) in zip(ids.take(len(routed)), routed, strict=True):
@@ -137,7 +143,7 @@ async def prepare(
                 refused.get(target, ""),
             )
         )
-    accepted = Acceptance(warning, key_hash, tuple(bodies), messages, new, fallbacks)
+    accepted = Acceptance(warning, key_hash, tuple(bodies), messages, new, fallbacks, limits)
     return Prepared(accepted, frozenset(poked))
 
 
@@ -186,21 +192,18 @@ def _rendered(
 
 
 async def _refused(
-    targets: Sequence[Target], lane: Lane, store: Store, caps: Caps, now: int
+    targets: Sequence[Target], lane: Lane, store: Store, caps: Sequence[Cap]
 ) -> dict[Target, str]:
     people = [target for target in targets if target.is_personal]
     if not people:
         return {}
     refused: dict[Target, str] = {}
-    if lane is Lane.URGENT:
+    if lane is Lane.BULK:
         # An opt-out never silences an urgent warning to a person who is being defrauded now.
-        checks = [(HOUR_MS, caps.urgent_hour, "hour"), (24 * HOUR_MS, caps.urgent_day, "day")]
-    else:
         refused.update(await store.suppressed(people))
-        checks = [(24 * HOUR_MS, caps.bulk_day, "day")]
-    for span, most, word in checks:
-        found = await store.contacts(people, lane, now - span)
+    for cap in caps:
+        found = await store.contacts(people, lane, cap.since)
         for target, number in found.items():
-            if number >= most:
-                refused.setdefault(target, f"{number} {lane} messages this {word} already")
+            if number >= cap.most:
+                refused.setdefault(target, cap.reason(number, lane))
     return refused

@@ -128,6 +128,24 @@ class Move(NamedTuple):
     as_is: bool = True
 
 
+class Cap(NamedTuple):
+    """How many messages of a lane a person may be given since a time.
+
+    Attributes:
+        since: Milliseconds since the epoch; counted by the hour.
+        most: So many.
+        span: A word for people: hour, day.
+    """
+
+    since: int
+    most: int
+    span: str
+
+    def reason(self, number: int, lane: Lane) -> str:
+        """Why somebody is not written to who was given so many."""
+        return f"{number} {lane} messages this {self.span} already"
+
+
 @dataclass(frozen=True, slots=True)
 class Acceptance:
     """Messages of one warning.
@@ -139,6 +157,7 @@ class Acceptance:
         messages: The messages.
         new: False where the warning is stored already.
         fallbacks: What the bodies become on other channels.
+        caps: How often a person may be written to; the commit suppresses what goes beyond.
     """
 
     warning: Warning
@@ -147,6 +166,7 @@ class Acceptance:
     messages: Sequence[NewMessage]
     new: bool = True
     fallbacks: tuple[Fallback, ...] = ()
+    caps: tuple[Cap, ...] = ()
 
 
 class Event(NamedTuple):

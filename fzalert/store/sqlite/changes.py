@@ -27,6 +27,7 @@ from fzalert.store.records import (
     PartState,
 )
 from fzalert.store.settling import Settled
+from fzalert.store.sqlite.capping import over_the_caps
 from fzalert.store.sqlite.moving import keep_fallbacks, move
 from fzalert.store.sqlite.optouts import restore, suppress
 from fzalert.store.sqlite.rows import (
@@ -228,7 +229,11 @@ def _insert_messages(
     flights: list[tuple[object, ...]] = []
     contacts: list[tuple[object, ...]] = []
     claimed: list[Claimed] = []
-    for new in item.messages:
+    over = over_the_caps(connection, vault, item)
+    for wanted in item.messages:
+        new = wanted
+        if new.id in over:
+            new = new._replace(claim=None, refused=over[new.id])
         channel = channels.get(new.channel)
         if channel is None:
             channel = channels[new.channel] = channel_id(connection, new.channel)

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +20,7 @@ from fzalert.messages import (
 from fzalert.store import (
     AudienceRow,
     CampaignRow,
+    Cap,
     ChangeSet,
     Deadline,
     Event,
@@ -71,6 +74,25 @@ class KeepingContract(StoreTests):
         assert await store.contacts(ask, Lane.URGENT, now - 24 * HOUR) == {target: 2}
         assert await store.contacts(ask, Lane.URGENT, now - HOUR) == {target: 1}
         assert await store.contacts(ask, Lane.BULK, now - 24 * HOUR) == {}
+
+    async def test_a_cap_holds_for_those_who_ask_at_the_same_moment(
+        self, store: Store, lease: Lease, parcels: Parcels, clock: FakeClock
+    ) -> None:
+        cap = Cap(clock.millis() - HOUR, 2, "hour")
+        asked = [
+            replace(
+                parcels.accept(2, targets=[number(7), number(n)], lane=Lane.URGENT, claim=lease),
+                caps=(cap,),
+            )
+            for n in (11, 12, 13, 14)
+        ]
+        done = await asyncio.gather(*(store.commit(ChangeSet(accepts=(one,))) for one in asked))
+        claimed = [part.submission.target for found in done for part in found.accepted[0].claimed]
+        assert Counter(claimed) == Counter([number(7)] * 2 + [number(n) for n in (11, 12, 13, 14)])
+        assert await store.contacts([number(7)], Lane.URGENT, cap.since) == {number(7): 2}
+        assert (await self.states(store))[PartState.SUPPRESSED] == 2
+        fate = await self.fate(store, asked[-1].messages[0].id)
+        assert fate.detail == "2 urgent messages this hour already"
 
     async def test_an_opt_out_is_listed_and_taken_back(
         self, store: Store, lease: Lease, parcels: Parcels
