@@ -17,6 +17,7 @@ FzalertError                 code, hint, retry, retry_after
 │     ├─ NotForBranch        the branch may not address that target        never retry
 │     └─ DrillDiffers        one of the two is in a drill                  never retry
 ├─ AccessDenied              the actor may not do this                     never retry
+├─ GuardsUnmet               a freeze request breaks the rules; all named  never retry
 │  ├─ CredentialExpired      the token's time is over                      never retry
 │  ├─ CredentialRevoked      the certificate or its owner was shut out     never retry
 │  └─ CertificateUnknown     the certificate is bound to nobody            never retry
@@ -33,6 +34,7 @@ FzalertError                 code, hint, retry, retry_after
 │  ├─ StoreDamaged           integrity check failed: stop the line         never retry
 │  ├─ StoreRolledBack        an older copy stands in its place             never retry
 │  ├─ StoreInUse             another process owns the store                never retry
+│  ├─ StaleVersion           somebody changed the stream meanwhile         retry
 │  └─ LeaseLost              another owner has the carrier connection      never retry
 ├─ IntegrityError            evidence or ciphertext was altered            never retry
 └─ NotConnected              no process answers on the local socket        retry
@@ -208,6 +210,24 @@ class CertificateUnknown(AccessDenied):
     code = "certificate-unknown"
 
 
+class GuardsUnmet(FzalertError):
+    """What was asked of a freeze case is against its rules; nothing was done, and it is on record.
+
+    Attributes:
+        guards: The ids of every unmet guard, in order.
+        reasons: For each the text in Chinese, in English, and its source.
+    """
+
+    code = "guards-unmet"
+
+    def __init__(
+        self, what: str, *, reasons: tuple[tuple[str, str, str, str], ...] = (), hint: str = ""
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.guards = tuple(reason[0] for reason in reasons)
+        self.reasons = tuple(reason[1:] for reason in reasons)
+
+
 class ChannelError(FzalertError):
     """Something about one channel; `channel` is its configured name."""
 
@@ -302,6 +322,13 @@ class StoreInUse(StoreError):
 
     code = "store-in-use"
     retry = Retry.NEVER
+
+
+class StaleVersion(StoreError):
+    """Somebody changed a stream of events meanwhile: read it again and decide anew."""
+
+    code = "stale-version"
+    retry = Retry.NOW
 
 
 class LeaseLost(StoreError):

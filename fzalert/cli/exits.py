@@ -44,6 +44,7 @@ _EXITS: tuple[tuple[type[errors.FzalertError], Exit], ...] = (
     (errors.ConfigError, Exit.CONFIG),
     (errors.ScriptNotApproved, Exit.GUARD),
     (errors.AccessDenied, Exit.GUARD),
+    (errors.GuardsUnmet, Exit.GUARD),
     (errors.InputError, Exit.USAGE),
     (errors.FateUnknown, Exit.PARTLY),
     (errors.ChannelRefused, Exit.REMOTE_REFUSED),

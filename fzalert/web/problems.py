@@ -110,6 +110,7 @@ _STATUS: tuple[tuple[type[errors.FzalertError], int], ...] = (
     (errors.ScriptNotApproved, 409),
     (errors.InputError, 422),
     (errors.AccessDenied, 403),
+    (errors.GuardsUnmet, 403),
     (errors.ChannelThrottled, 429),
     (errors.ChannelError, 503),
     (errors.StoreError, 503),

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
-from fzalert.errors import DuplicateKey, StoreError
+from fzalert.errors import DuplicateKey, StaleVersion
 from fzalert.evidence import START, Head, append
 from fzalert.messages import Lane, Rendition
 from fzalert.ports import Submission
@@ -152,7 +152,7 @@ def _append_events(connection: sqlite3.Connection, changes: ChangeSet, now: int)
         "SELECT coalesce(max(version), 0) FROM event WHERE stream = ?", (stream,)
     ).fetchone()[0]
     if version != changes.expected_version:
-        raise StoreError(
+        raise StaleVersion(
             f"{stream} is at version {version}, not {changes.expected_version}.",
             hint="Somebody changed it meanwhile: read it again and decide anew.",
         )

@@ -1,0 +1,434 @@
+"""The book of cases: every change is decided, sealed and written in one commit.
+
+One commit holds the events (sealed with the case's key), the deadlines that come and go with them,
+a row of the case's evidence chain for each, and, where something goes to a bank, its message. What
+is refused changes nothing but the record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from fzalert.clock import Clock
+from fzalert.errors import GuardsUnmet, InputError, IntegrityError, StaleVersion, StoreError
+from fzalert.evidence import Json
+from fzalert.freeze.commands import Authority, Command, Facts, OpenCase
+from fzalert.freeze.deadlines import Due, command_for, due
+from fzalert.freeze.decide import Refusals, decide
+from fzalert.freeze.events import Event, Refused, dump_event, load_event
+from fzalert.freeze.evolve import evolve, replay
+from fzalert.freeze.keys import KEYS, CaseKey, Sealer
+from fzalert.freeze.model import FreezeCase
+from fzalert.freeze.policy import Policy
+from fzalert.store import (
+    Acceptance,
+    ChangeSet,
+    Committed,
+    Deadline,
+    EvidenceEntry,
+    StateRow,
+    Store,
+)
+from fzalert.store import Event as StoredEvent
+
+__all__ = ["CaseBook", "Change", "Entry", "stream_of"]
+
+ACCOUNTS = "freeze-account"
+"""Namespace of the rows that find open measures by the blind index of their account."""
+CASES = "freeze-case"
+"""Namespace of the rows that list the cases; the value is `open` or `ended`."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_TRIES = 5
+_CACHED = 512
+
+
+def stream_of(case_id: str) -> str:
+    """Name of a case's stream, of its evidence chain, and of its deadlines' owner."""
+    return f"case/{case_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a command led to.
+
+    Attributes:
+        case: The case afterwards.
+        events: What happened; empty where nothing changed.
+        committed: The store's answer, with the accepted messages.
+    """
+
+    case: FreezeCase
+    events: tuple[Event, ...]
+    committed: Committed | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event of a case, as history shows it."""
+
+    version: int
+    event: Event
+
+
+class CaseBook:
+    """Opens, reads and changes cases.
+
+    Args:
+        store: Where everything stands.
+        sealer: The store's vault.
+        policy: The rules in force.
+        clock: Reader of time.
+    """
+
+    def __init__(self, store: Store, sealer: Sealer, policy: Policy, clock: Clock) -> None:
+        self.policy = policy
+        self._store = store
+        self._sealer = sealer
+        self._clock = clock
+        self._changing: dict[str, asyncio.Lock] = {}
+        self._cases: OrderedDict[str, FreezeCase] = OrderedDict()
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+        return datetime.fromtimestamp(self._clock.millis() / 1000, UTC)
+
+    # -- reading ---------------------------------------------------------------------------
+
+    async def case(self, case_id: str) -> FreezeCase:
+        """A case as it stands.
+
+        Raises:
+            InputError: There is no such case, or its key was destroyed.
+            IntegrityError: An event was altered.
+        """
+        known = self._cases.get(case_id)
+        if known is not None:
+            self._cases.move_to_end(case_id)
+            return known
+        history = await self.history(case_id)
+        case = replay((entry.event for entry in history), case_id, self._stop)
+        if case is None:
+            raise InputError("There is no such case.", field="case")
+        self._remember(case)
+        return case
+
+    async def history(self, case_id: str) -> list[Entry]:
+        """Every event of a case, in order.
+
+        Raises:
+            InputError: There is no such case, or its key was destroyed.
+            IntegrityError: An event was altered.
+        """
+        key = await CaseKey.load(case_id, self._store, self._sealer)
+        if key is None:
+            raise InputError(
+                "There is no such case, or its key was destroyed.",
+                hint="`fzalert freeze board` lists the cases.",
+                field="case",
+            )
+        return [
+            Entry(version, load_event(key.open(version, event.body)))
+            for version, _, event in await self._store.events(stream_of(case_id))
+        ]
+
+    async def cases(self, *, ended: bool = False) -> list[str]:
+        """The ids of the open cases, or of all of them."""
+        rows = await self._store.state(CASES)
+        return [case_id for case_id, value in rows if ended or value == b"open"]
+
+    async def find_account(self, account_key: str) -> list[tuple[str, str]]:
+        """Where an account has an open measure: case and measure. Nothing is decrypted for it."""
+        rows = await self._store.state(ACCOUNTS, self._index(account_key) + "/")
+        found = []
+        for key, value in rows:
+            _, case_id, measure = key.split("/", 2)
+            if value == b"open":
+                found.append((case_id, measure))
+        return found
+
+    # -- changing --------------------------------------------------------------------------
+
+    async def do(
+        self,
+        case_id: str,
+        command: Command,
+        facts: Facts | None = None,
+        *,
+        accepts: Sequence[Acceptance] = (),
+        fired: Deadline | None = None,
+    ) -> Change:
+        """Decide about a command and write what follows.
+
+        Args:
+            case_id: The case; for `OpenCase` the id that it gets.
+            command: What is asked.
+            facts: What lies outside the case; what other cases hold is looked up here.
+            accepts: Messages that go out with it, in the same commit.
+            fired: The deadline that asks, removed in the same commit.
+
+        Raises:
+            GuardsUnmet: Against the rules; every unmet guard is named, and it is on record.
+            InputError: There is no such case.
+            StoreError: The disk refuses, or others kept changing the case meanwhile.
+        """
+        lock = self._changing.setdefault(case_id, asyncio.Lock())
+        try:
+            async with lock:
+                return await self._decided(case_id, command, facts or Facts(), accepts, fired)
+        finally:
+            if not lock.locked():
+                self._changing.pop(case_id, None)
+
+    async def _decided(
+        self,
+        case_id: str,
+        command: Command,
+        facts: Facts,
+        accepts: Sequence[Acceptance],
+        fired: Deadline | None,
+    ) -> Change:
+        for _ in range(_MOST_TRIES):
+            case = None if isinstance(command, OpenCase) else await self.case(case_id)
+            facts = await self._looked_up(case, command, facts)
+            now = self.now()
+            answer = decide(case, command, self.policy, now, facts)
+            refused = isinstance(answer, Refusals)
+            events = (
+                (self._refusal(answer, command, now),)
+                if isinstance(answer, Refusals)
+                else tuple(answer)
+            )
+            if isinstance(answer, Refusals) and case is None:
+                await self._refused_outside(answer, command)
+                raise _unmet(answer)
+            if not events:
+                if fired is not None:
+                    await self._store.commit(ChangeSet(deadlines=(_removed(fired),)))
+                return Change(await self.case(case_id), (), None)
+            try:
+                after, committed = await self._write(
+                    case_id, case, events, () if refused else accepts, fired
+                )
+            except BaseException as error:
+                self._cases.pop(case_id, None)
+                if isinstance(error, StaleVersion):
+                    continue
+                raise
+            self._remember(after)
+            if isinstance(answer, Refusals):
+                raise _unmet(answer)
+            return Change(after, events, committed)
+        raise StoreError("The case kept changing meanwhile.", hint="Try again.")
+
+    async def _write(
+        self,
+        case_id: str,
+        case: FreezeCase | None,
+        events: Sequence[Event],
+        accepts: Sequence[Acceptance],
+        fired: Deadline | None,
+    ) -> tuple[FreezeCase, Committed]:
+        key = (
+            CaseKey.new(case_id)
+            if case is None
+            else await CaseKey.load(case_id, self._store, self._sealer)
+        )
+        if key is None:
+            raise IntegrityError("The case's key is gone.", hint="Restore the store's backup.")
+        after = case
+        sealed: list[StoredEvent] = []
+        evidence: list[EvidenceEntry] = []
+        version = 0 if case is None else case.version
+        for event in events:
+            version += 1
+            after = evolve(after, event, case_id, self._stop)
+            body = key.seal(version, dump_event(event))
+            sealed.append(StoredEvent(event.type, body, event.by))
+            evidence.append(self._record(case_id, version, event, body))
+        if after is None:
+            raise ValueError("a change without events")
+        rows = [] if case is not None else [key.row(self._sealer)]
+        rows += self._index_rows(case, after)
+        before = () if case is None else due(case, self.policy)
+        changes = ChangeSet(
+            events=tuple(sealed),
+            stream=stream_of(case_id),
+            expected_version=0 if case is None else case.version,
+            accepts=tuple(accepts),
+            deadlines=tuple(self._deadlines(case_id, before, due(after, self.policy), fired)),
+            evidence=tuple(evidence),
+            state=tuple(rows),
+        )
+        return after, await self._store.commit(changes)
+
+    # -- deadlines -------------------------------------------------------------------------
+
+    async def run_due(self, by: Authority, limit: int = 200) -> int:
+        """Fire what has fallen due, soonest first; returns how many.
+
+        A deadline that no longer stands in its case is removed. One that fails stays, and the
+        others go on; the first error is raised at the end.
+        """
+        rows = await self._store.deadlines(self._clock.millis(), limit)
+        mine = [row for row in rows if row.owner.startswith("case/")]
+        broken: list[Exception] = []
+        for row in mine:
+            try:
+                await self._fire(row, by)
+            except (InputError, IntegrityError, StoreError) as error:
+                broken.append(error)
+        if broken:
+            raise broken[0]
+        return len(mine)
+
+    async def next_due(self) -> datetime | None:
+        """When the next deadline falls due."""
+        rows = await self._store.deadlines(2**62, 1)
+        if not rows or rows[0].due_at is None:
+            return None
+        return datetime.fromtimestamp(rows[0].due_at / 1000, UTC)
+
+    async def _fire(self, row: Deadline, by: Authority) -> None:
+        case_id = row.owner.removeprefix("case/")
+        case = await self.case(case_id)
+        standing = {_name(one): one for one in due(case, self.policy)}
+        one = standing.get(row.name)
+        if one is None or _millis(one.due_at) != row.due_at:
+            await self._store.commit(ChangeSet(deadlines=(_removed(row),)))
+            return
+        await self.do(case_id, command_for(one, by), fired=row)
+
+    def _deadlines(
+        self, case_id: str, before: Sequence[Due], after: Sequence[Due], fired: Deadline | None
+    ) -> list[Deadline]:
+        """What is set and removed; one that stands in both was set already, or has fired."""
+        owner = stream_of(case_id)
+        old = {_name(one): one for one in before}
+        new = {_name(one): one for one in after}
+        rows = [Deadline(owner, name, None) for name in old.keys() - new.keys()]
+        rows += [
+            Deadline(owner, name, _millis(one.due_at), _body(one))
+            for name, one in new.items()
+            if name not in old or old[name].due_at != one.due_at
+        ]
+        # A command may have set the very deadline anew; otherwise what fired is gone.
+        if fired is not None and all(row.name != fired.name for row in rows):
+            rows.append(_removed(fired))
+        return rows
+
+    # -- parts -----------------------------------------------------------------------------
+
+    @property
+    def _stop(self) -> timedelta:
+        return self.policy.hours("stop_hours")
+
+    def _remember(self, case: FreezeCase) -> None:
+        self._cases[case.id] = case
+        self._cases.move_to_end(case.id)
+        while len(self._cases) > _CACHED:
+            self._cases.popitem(last=False)
+
+    def _index(self, account_key: str) -> str:
+        return self._sealer.blind_index(f"account/{account_key}").hex()
+
+    async def _looked_up(self, case: FreezeCase | None, command: Command, facts: Facts) -> Facts:
+        measure = None if case is None else case.measures.get(getattr(command, "measure", ""))
+        if case is None or measure is None:
+            return facts
+        found = await self.find_account(measure.account.key)
+        elsewhere = {measure.account.key} if any(id_ != case.id for id_, _ in found) else set()
+        return Facts(
+            frozenset(facts.open_elsewhere | elsewhere),
+            facts.desks,
+            facts.prefectures,
+            facts.package_sha256,
+        )
+
+    def _index_rows(self, before: FreezeCase | None, after: FreezeCase) -> list[StateRow]:
+        rows = []
+        ended = bool(after.measures) and all(one.is_final for one in after.measures.values())
+        state = b"ended" if ended else b"open"
+        rows.append(StateRow(CASES, after.id, state))
+        known = {} if before is None else before.measures
+        for id_, measure in after.measures.items():
+            old = known.get(id_)
+            if old is not None and old.account.key != measure.account.key:
+                rows.append(StateRow(ACCOUNTS, self._row_key(after.id, id_, old.account.key), None))
+            value = b"ended" if measure.is_final else b"open"
+            changed = old is None or old.is_final != measure.is_final
+            if changed or old is None or old.account.key != measure.account.key:
+                key = self._row_key(after.id, id_, measure.account.key)
+                rows.append(StateRow(ACCOUNTS, key, value))
+        return rows
+
+    def _row_key(self, case_id: str, measure: str, account_key: str) -> str:
+        return f"{self._index(account_key)}/{case_id}/{measure}"
+
+    def _record(self, case_id: str, version: int, event: Event, body: bytes) -> EvidenceEntry:
+        """One row of the case's chain: what happened and the hash of its sealed body."""
+        facts: dict[str, Json] = {
+            "body_sha256": hashlib.sha256(body).hexdigest(),
+            "version": version,
+            "policy": f"{self.policy.name} {self.policy.version}",
+        }
+        measure = getattr(event, "measure", "")
+        if measure:
+            facts["measure"] = measure
+        if isinstance(event, Refused):
+            facts["command"] = event.command
+            facts["guards"] = list(event.guards)
+        return EvidenceEntry(stream_of(case_id), event.by, event.type, facts)
+
+    async def _refused_outside(self, answer: Refusals, command: Command) -> None:
+        """Put on the store's own chain what was refused before there was a case."""
+        facts: dict[str, Json] = {"command": answer.command, "guards": list(answer.guards)}
+        entry = EvidenceEntry("store", command.by.actor, "case.refused", facts)
+        await self._store.commit(ChangeSet(evidence=(entry,)))
+
+    def _refusal(self, answer: Refusals, command: Command, now: datetime) -> Refused:
+        return Refused(
+            at=now,
+            by=command.by.actor,
+            measure=answer.measure,
+            command=answer.command,
+            guards=answer.guards,
+        )
+
+
+def _unmet(answer: Refusals) -> GuardsUnmet:
+    reasons = tuple((one.guard, one.zh, one.en, one.source) for one in answer.refusals)
+    details = "; ".join(
+        f"{one.guard}: {one.en}" + (f" ({one.detail})" if one.detail else "")
+        for one in answer.refusals
+    )
+    return GuardsUnmet(
+        f"{answer.command} is refused. {details}",
+        reasons=reasons,
+        hint="Nothing was done; the refusal is on record.",
+    )
+
+
+def _removed(row: Deadline) -> Deadline:
+    return Deadline(row.owner, row.name, None)
+
+
+def _name(one: Due) -> str:
+    return f"{one.measure}/{one.application_id}/{one.name}"
+
+
+def _millis(moment: datetime) -> int:
+    """Milliseconds since the epoch, rounded up: nothing fires before its time."""
+    return -(-((moment - _EPOCH) // timedelta(microseconds=1)) // 1000)
+
+
+def _body(one: Due) -> bytes:
+    return json.dumps({"kind": one.kind, "base": one.base_at.isoformat()}).encode()
+
+
+__all__ += ["ACCOUNTS", "CASES", "KEYS"]
