@@ -43,7 +43,7 @@ from fzalert.testing.sim.laws import Broken, Laws, open_database
 from fzalert.testing.sim.process import PROCESS, Process
 from fzalert.testing.simloop import SimLoop, SimTask
 
-__all__ = ["Result", "World", "run"]
+__all__ = ["STRIKES", "Result", "World", "memory", "plugged", "run", "template"]
 
 T = TypeVar("T")
 START = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
@@ -327,8 +327,15 @@ class World:
                 if self.process is not None and self.process.is_ready:
                     self.callers.call(self.process)
             else:
-                await self._strike()
-        self._heal()
+                await self.strike(self.chance.rng.choice(STRIKES))
+        after = await self.heal()
+        watching.cancel()
+        await self.end()
+        return after
+
+    async def heal(self) -> float:
+        """End every fault, and wait until all is final; returns the virtual seconds it took."""
+        self._mend()
         healed = self.loop.time()
         while not self.laws.broken:
             await asyncio.sleep(LOOK_EVERY)
@@ -338,17 +345,14 @@ class World:
             if self.loop.time() - healed > HEALED_WITHIN:
                 rows = self.laws.open_rows()
                 self.laws.complain("liveness", f"{len(rows)} parts are not final: {rows[:4]}")
-        after = self.loop.time() - healed
-        watching.cancel()
-        await self._end()
-        return after
+        return self.loop.time() - healed
 
     async def _look_on(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             self.laws.tick(LOOK_EVERY)
 
-    def _heal(self) -> None:
+    def _mend(self) -> None:
         self.trace.note("heal")
         self.is_rough = False
         self.disk.is_full = False
@@ -359,7 +363,8 @@ class World:
         if self.process is not None:
             self.process.dies_at = None
 
-    async def _end(self) -> None:
+    async def end(self) -> None:
+        """Stop in order, and hold what became of everything against what really happened."""
         self._stopping = True
         process = self.process
         if process is not None and process.is_alive and process.is_ready and not self.laws.broken:
@@ -377,17 +382,15 @@ class World:
                 self.laws.proved()
             self.laws.final()
 
-    async def _strike(self) -> None:
-        rng = self.chance.rng
+    async def strike(self, fault: Fault) -> None:
+        """Let a fault happen, where it can happen now."""
         process = self.process
         if process is None or not process.is_alive:
             return
-        fault = rng.choice(_STRIKES)
-        carrier = rng.choice(list(self.carriers.values()))
-        if not await self._strike_at(fault, process, carrier):
-            return
-        self.trace.note("strike", fault.name)
-        self.chance.fire(fault)
+        carrier = self.chance.rng.choice(list(self.carriers.values()))
+        if await self._strike_at(fault, process, carrier):
+            self.trace.note("strike", fault.name)
+            self.chance.fire(fault)
 
     async def _strike_at(self, fault: Fault, process: Process, carrier: Carrier) -> bool:
         """Let a fault happen; whether it did."""
@@ -510,7 +513,7 @@ class World:
 
 FORWARD_MS = (500, 40_000, 3_600_000)
 BACK_MS = (500, 15_000)
-_STRIKES = (
+STRIKES = (
     Fault.CUT,
     Fault.CUT,
     Fault.REFUSES,
@@ -537,9 +540,9 @@ def _at(second: int) -> time:
 
 
 @cache
-def _template() -> bytes:
+def template() -> bytes:
     """A database with the schema and a data key, made once."""
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
         path = Path(folder) / "fz.db"
         connection = connect(path)
         migrate(connection, path)
@@ -550,13 +553,14 @@ def _template() -> bytes:
         return path.read_bytes()
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
+    """Where files cost nothing, where there is such a place."""
     memory = Path("/dev/shm")  # noqa: S108  a simulation needs no real disk
     return memory if memory.is_dir() else None
 
 
 @contextmanager
-def _plugged(world: World) -> Iterator[None]:
+def plugged(world: World) -> Iterator[None]:
     """Let the engine read the world's boot id, and keep its recorders in the world's memory."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     slots = world.chance.rng.choice((16, 64))
@@ -575,10 +579,10 @@ def run(seed: int, world: type[World] = World) -> Result:
         seed: Gives everything; the same seed gives the same history.
         world: Its kind.
     """
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
-        (Path(folder) / "fz.db").write_bytes(_template())
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
+        (Path(folder) / "fz.db").write_bytes(template())
         one = world(seed, Path(folder))
-        with _plugged(one):
+        with plugged(one):
             try:
                 after = one.loop.run_until_complete(one.spawn(one.live(), "world"))
                 held, parts = one.look(
