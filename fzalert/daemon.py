@@ -23,7 +23,7 @@ from fzalert.access import Directory
 from fzalert.background import Background
 from fzalert.clock import Clock, SystemClock
 from fzalert.config import Settings
-from fzalert.errors import FzalertError, StoreDamaged
+from fzalert.errors import FzalertError, StoreDamaged, StoreError
 from fzalert.service.api import DaemonApi
 from fzalert.service.core import Service
 from fzalert.service.models import StatusView
@@ -218,13 +218,17 @@ def _signals(stop: asyncio.Event, again: asyncio.Event) -> Iterator[None]:
 
 
 async def _watchdog(service: DaemonApi, clock: Clock) -> None:
-    """Tell systemd that we live, each time the service has proven that it answers."""
+    """Tell systemd that we live, each time the store has answered, its writer too.
+
+    A store that answers that its disk is full lives: a restart frees no disk.
+    """
     asked = os.environ.get("WATCHDOG_USEC", "")
     if not asked.isdecimal() or int(asked) == 0:
         return
     pause = timedelta(microseconds=int(asked)).total_seconds() / 2
     while True:
-        await service.status()
+        with contextlib.suppress(StoreError):
+            await service.prove()
         notify("WATCHDOG=1")
         await clock.sleep(pause)
 

@@ -28,26 +28,33 @@ def _resolve(value: Any) -> Any:
     ((kind, name),) = value.items()
     if not isinstance(name, str) or not name:
         raise ValueError(f"the reference {{{kind}=…}} needs a text")
-    match kind:
-        case "env":
-            if not _VARIABLE.fullmatch(name):  # somebody may have typed the secret itself
-                raise ValueError("an environment variable is named by letters, digits and _")
-            found = os.environ.get(name)
-            if not found:
-                raise ValueError(f"the environment variable {name} is not set")
-            return SecretStr(found)
-        case "file":
-            return SecretStr(_read(Path(name)))
-        case "cred":
-            folder = os.environ.get("CREDENTIALS_DIRECTORY")
-            if not folder:
-                raise ValueError("CREDENTIALS_DIRECTORY is not set; systemd sets it for services")
-            if name in {".", ".."} or "/" in name:
-                raise ValueError("a credential is named as in LoadCredential=, without a path")
-            # systemd lets one account in by an access list, which shows as a right of the group.
-            return SecretStr(_read(Path(folder) / name, others=0o007))
-        case _:
-            raise ValueError(f"unknown kind of secret {kind!r}: use env, file or cred")
+    read = _KINDS.get(kind)
+    if read is None:
+        raise ValueError(f"unknown kind of secret {kind!r}: use env, file or cred")
+    return SecretStr(read(name))
+
+
+def _from_environment(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):  # somebody may have typed the secret itself
+        raise ValueError("an environment variable is named by letters, digits and _")
+    found = os.environ.get(name)
+    if not found:
+        raise ValueError(f"the environment variable {name} is not set")
+    return found
+
+
+def _from_credential(name: str) -> str:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        raise ValueError("CREDENTIALS_DIRECTORY is not set; systemd sets it for services")
+    if name in {".", ".."} or "/" in name:
+        raise ValueError("a credential is named as in LoadCredential=, without a path")
+    # systemd lets one account in by an access list, which shows as a right of the group.
+    return _read(Path(folder) / name, others=0o007)
+
+
+def _from_file(name: str) -> str:
+    return _read(Path(name))
 
 
 def _read(path: Path, *, others: int = 0o077) -> str:
@@ -63,6 +70,8 @@ def _read(path: Path, *, others: int = 0o077) -> str:
         raise ValueError(f"{path} is empty")
     return text
 
+
+_KINDS = {"env": _from_environment, "file": _from_file, "cred": _from_credential}
 
 Secret = Annotated[SecretStr, BeforeValidator(_resolve)]
 """Field type for secrets: `{env="NAME"}`, `{file="/path"}` or `{cred="name"}`, never a literal."""

@@ -248,6 +248,14 @@ class DaemonApi(ServiceApi, Protocol):
         """Tell when a reload begins, and, when it has ended in any way, which settings run."""
         ...
 
+    async def prove(self) -> None:
+        """Read, and let the store's writer do an empty transaction.
+
+        Raises:
+            StoreError: It cannot write.
+        """
+        await self.status()
+
     def tracer(self) -> Tracer:
         """Opens spans for what comes in."""
         return NOTHING

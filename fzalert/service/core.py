@@ -51,6 +51,7 @@ from fzalert.service.status import Status
 from fzalert.service.texts import PLACES, Texts
 from fzalert.service.unknowns import Unknowns
 from fzalert.service.warnings import Warnings
+from fzalert.store import ChangeSet
 from fzalert.tracing import Tracer
 
 __all__ = ["MAY_CAMPAIGN", "MAY_SETTLE", "MAY_WARN", "PLACES", "Service"]
@@ -313,6 +314,11 @@ class Service(DaemonApi):
     @override
     def routes(self) -> Mapping[str, Sequence[Route]]:
         return self._open.status.routes()
+
+    @override
+    async def prove(self) -> None:
+        await self._open.building.store.commit(ChangeSet())
+        await self.status()
 
     @override
     def tracer(self) -> Tracer:

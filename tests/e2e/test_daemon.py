@@ -5,9 +5,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,28 @@ async def test_systemd_is_told_ready_alive_and_stopping(house: House) -> None:
                 pass
             assert word == b"STOPPING=1"
             assert (await ended(process)).code == 0
+
+
+async def test_the_watchdog_is_not_fed_while_the_stores_writer_hangs(house: House) -> None:
+    address = house.folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.setblocking(False)
+        loop = asyncio.get_running_loop()
+        env = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "100000"}
+        async with house.running(env), asyncio.timeout(PATIENCE):
+            assert b"READY=1" in await loop.sock_recv(systemd, 4096)
+            assert await loop.sock_recv(systemd, 4096) == b"WATCHDOG=1"
+            with closing(sqlite3.connect(house.folder / "fzalert.db", isolation_level=None)) as db:
+                db.execute("BEGIN IMMEDIATE")
+                fed = 0
+                with suppress(TimeoutError):  # forty times the pause between two
+                    async with asyncio.timeout(2):
+                        while await loop.sock_recv(systemd, 4096) == b"WATCHDOG=1":
+                            fed += 1
+                assert fed <= 1, "but for one that was on its way"
+                db.execute("ROLLBACK")
+            assert await loop.sock_recv(systemd, 4096) == b"WATCHDOG=1"
 
 
 async def test_a_warning_goes_the_whole_way(house: House) -> None:
