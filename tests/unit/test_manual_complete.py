@@ -140,6 +140,15 @@ def test_every_adapter_says_what_it_proves(adapter: str) -> None:
     assert f"| `{adapter}` | " in proofs
 
 
+def test_every_promise_names_a_test_that_exists() -> None:
+    rows = section(read("guarantees.md") + "\n## \n", "Where each promise is tested")
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", rows)
+    assert len(named) == len(re.findall(r"^\| .+ \| `", rows, re.M)) > 30
+    for file, name in named:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"^ *(async )?def {name}\(", text, re.M), f"{file}::{name}"
+
+
 # -- errors, metrics, log, names -------------------------------------------------------------------
 
 
