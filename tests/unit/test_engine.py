@@ -1,13 +1,17 @@
 """The engine on a real store, with channels whose far side is scripted: what is promised of it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
+from fzalert.clock import SystemClock
 from fzalert.delivery import Limits
+from fzalert.delivery.slot import Slot
 from fzalert.messages import (
     Answer,
     DeliveryReport,
@@ -22,10 +26,10 @@ from fzalert.messages import (
     Uplink,
 )
 from fzalert.ports import Submission
-from fzalert.store import PartState
+from fzalert.store import Lease, PartState, SqliteStore, TickInput, TickOutput
 from fzalert.testing.engine import Answer as Play_or_receipt
 from fzalert.testing.engine import EngineRig, FarSide, Play, sms, take_everything
-from fzalert.testing.parcels import number
+from fzalert.testing.parcels import make_vault, number
 
 SENT = Receipt(ReceiptKind.SENT)
 DOWN = Receipt(ReceiptKind.CHANNEL_DOWN)
@@ -411,3 +415,66 @@ async def test_the_counters_tell_where_everything_is(tmp_path: Path) -> None:
         await rig.fates(ids, "sent", "failed", "unknown")
         found = {row.state: row.n for row in await rig.store.counters() if row.n}
     assert found == {PartState.SENT: 2, PartState.FAILED: 1, PartState.UNKNOWN: 1}
+
+
+# -- what a tick costs ---------------------------------------------------------------------
+
+
+async def test_a_full_window_writes_nothing_until_something_happens(tmp_path: Path) -> None:
+    far = FarSide(capabilities=sms(window=4))
+    far.gate.clear()
+    async with EngineRig(tmp_path, far) as rig:
+        await rig.accept(200)
+        await far.until(lambda: len(far.written) == 3)  # the fourth place is the urgent reserve
+        (slot,) = rig.engine.channels["sms"].slots
+        before = slot.ticks
+        for _ in range(200):
+            await rig.store.counters()  # a way to another thread and back: time for a tick each
+        assert slot.ticks - before <= 20, "nothing happened, and still it asked the queue"
+        far.gate.set()
+
+
+class Overtaken(SqliteStore):
+    """Something is queued after a tick looked at the queue, and before the slot hears of it."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    @override
+    async def tick(self, lease: Lease, work: TickInput) -> TickOutput:
+        output = await super().tick(lease, work)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return output
+
+
+async def test_a_part_queued_while_a_tick_is_written_is_not_overlooked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fzalert.delivery.slot.IDLE_TICK", 3600.0)  # nobody looks by chance
+    store = Overtaken(tmp_path / "fz.db", SystemClock(), make_vault)
+    await store.open()
+    try:
+        async with EngineRig(tmp_path, FarSide(), store=store) as rig:
+            (slot,) = rig.engine.channels["sms"].slots
+            await _quiet(slot)
+            ids: list[int] = []
+
+            async def accept() -> None:
+                ids.extend(await rig.accept())
+
+            store.meanwhile = accept
+            slot.poke()
+            await rig.until(lambda: bool(ids))
+            await rig.fate(ids[0], "sent")
+    finally:
+        await store.close()
+
+
+async def _quiet(slot: Slot) -> None:
+    """Wait until no tick is under way and none follows."""
+    while True:
+        seen = slot.ticks
+        await asyncio.sleep(0.05)
+        if slot.ticks == seen:
+            return
