@@ -25,7 +25,7 @@ from fzalert.log import get_logger
 from fzalert.ports import Health, HealthState, Mounted
 from fzalert.service.building import Building, limits_of, script_settings
 from fzalert.service.guarded import Asker
-from fzalert.service.models import ChangeView, ReloadView
+from fzalert.service.models import ChangeView, ConfigView, ReloadView
 from fzalert.service.people import require
 from fzalert.service.standin import StandIn
 from fzalert.service.status import Status, stranded
@@ -126,15 +126,6 @@ class Reload:
         _ = script_settings(new)
         plan = await self._plan(new, changes, by, allow_down=allow_down)
         await swap(self._building.engine, plan)
-        self._status.config = self._status.config.model_copy(
-            update={
-                "digest": new.digest,
-                "loaded_at": self._now(),
-                "refused": "",
-                "refused_digest": "",
-                "refused_at": "",
-            }
-        )
         self._building.engine.note_change()
         view = ReloadView(
             file=new.path.name,
@@ -181,6 +172,9 @@ class Reload:
 
         def adopt() -> None:
             self._settings = new
+            self._status.config = ConfigView(
+                file=new.path.name, digest=new.digest, loaded_at=self._now()
+            )
             for room in self._adopting:
                 room(new)
 

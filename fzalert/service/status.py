@@ -55,7 +55,7 @@ class Status:
     async def view(self) -> StatusView:
         """Ask everything."""
         store = self._building.store
-        channels = self._building.engine.channels
+        channels, config = self._building.engine.channels, self.config  # of one moment
         rows = await store.counters()
         chains = await store.chains()
         healths = await asyncio.gather(*(self.health(name) for name in channels))
@@ -77,7 +77,7 @@ class Status:
             store_state=store.stopped,
             evidence_head=chains[-1][2].hex() if chains else "",
             web=self.web,
-            config=self.config.model_copy(update={"waiting": stranded(rows, channels)}),
+            config=config.model_copy(update={"waiting": stranded(rows, channels)}),
         )
 
     async def health(self, name: str) -> Health:
