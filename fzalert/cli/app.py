@@ -92,6 +92,23 @@ _GROUPS = {
             ),
         },
     ),
+    "backup": (
+        "备份。 Backups.",
+        {
+            "make": ("fzalert.cli.backup:make", "备份数据库，运行中也可以。 Copy the database."),
+            "verify": (
+                "fzalert.cli.backup:verify",
+                "试恢复并核对一份备份。 Whether a copy is sound.",
+            ),
+        },
+    ),
+    "evidence": (
+        "存证。 The append-only record.",
+        {
+            "verify": ("fzalert.cli.evidence:verify", "核对存证链。 Check every chain."),
+            "export": ("fzalert.cli.evidence:export", "导出为 JSON 行。 Write it as JSON lines."),
+        },
+    ),
     "optout": (
         "退订名单。 People who are not to be written to in bulk.",
         {

@@ -42,6 +42,10 @@ class Output:
         if not self.as_json:
             self._write(self._out, text)
 
+    def raw(self, text: str) -> None:
+        """Write a line that people and programs read alike."""
+        self._write(self._out, text)
+
     def note(self, text: str) -> None:
         """Write a line about what is going on, to standard error."""
         self._write(self._err, text)

@@ -157,8 +157,16 @@ async def test_the_printed_backup_holds_what_was_accepted(branch: Branch) -> Non
         (restored / name).write_bytes((branch.folder / name).read_bytes())
         (restored / name).chmod(0o600)
     (branch.folder / "backup.db").rename(restored / "fzalert.db")
-    found = await branch.fzalert("--config", "restored/fzalert.toml", "status", "--json")
-    assert json.loads(found.out)["totals"]["accepted"] == 3
+    refused = await branch.fzalert("--config", "restored/fzalert.toml", "status", "--json")
+    assert refused.code == 9, "what waits in a copy may have been sent since"
+    config = ("--config", "restored/fzalert.toml")
+    words = ("fzalert", *config, "run", "--resume-as-unknown", "--ready-json")
+    async with branch.started(*words) as process:
+        await branch.line_of(process)
+        found = await branch.fzalert(*config, "status", "--json")
+        assert json.loads(found.out)["totals"]["accepted"] == 3
+        process.terminate()
+        assert (await branch.ended(process)).code == 0
 
 
 async def test_the_printed_configuration_of_the_service_passes(bare: Branch) -> None:
