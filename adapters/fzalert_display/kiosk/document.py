@@ -16,7 +16,7 @@ from fzalert_display.kiosk.settings import KioskConfig, ScreenConfig
 
 __all__ = ["DOMAIN", "Json", "canonical", "envelope", "state_document"]
 
-DOMAIN = "fz-screen-v1"
+DOMAIN = "fz-bundle-v1"
 FORMAT = 2
 
 Json = str | int | bool | None | Sequence["Json"] | Mapping[str, "Json"]

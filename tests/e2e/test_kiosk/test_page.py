@@ -12,12 +12,13 @@ import pytest
 
 from fzalert.messages import Lane, Proof, ReportKind, Severity, display
 from fzalert.ports import HealthState
+from fzalert.testing.soak import rounds
 from fzalert_display.kiosk import IdleCard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from playwright.async_api import BrowserContext
+    from playwright.async_api import BrowserContext, Route
 
     from fzalert.messages import DisplayContent
     from tests.e2e.test_kiosk.conftest import Harness, Screen
@@ -114,33 +115,76 @@ async def test_a_stream_that_fails_is_made_again(
     await lobby.mark("")
 
 
-async def test_a_flipped_byte_changes_nothing_but_the_mark(harness: Harness, lobby: Screen) -> None:
+async def test_any_changed_byte_changes_nothing_but_the_mark(
+    harness: Harness, lobby: Screen
+) -> None:
     await harness.show(harness.POLICE)
     await lobby.title(harness.POLICE.title)
     refused = await lobby.evaluate(
-        """async () => {
-          const body = await (await fetch('state')).json();
-          const seen = [];
-          for (let at = 0; at < body.state.doc.length; at += 7) {
-            const doc = body.state.doc;
-            const flipped = doc.slice(0, at) +
-              String.fromCharCode(doc.charCodeAt(at) ^ 1) + doc.slice(at + 1);
-            seen.push(fz.trust.judge(Object.assign({}, body.state, {doc: flipped})).refused);
+        """async step => {
+          const state = (await (await fetch('state')).json()).state;
+          const seen = {doc: {}, sig: {}, key: {}};
+          for (const part of Object.keys(seen)) {
+            for (let at = 0; at < state[part].length; at += part === 'doc' ? step : 1) {
+              const text = state[part];
+              const other = String.fromCharCode(text.charCodeAt(at) ^ 1);
+              const flipped = text.slice(0, at) + other + text.slice(at + 1);
+              const judged = fz.trust.judge(Object.assign({}, state, {[part]: flipped}));
+              const why = judged.document ? 'ACCEPTED at ' + at : judged.refused;
+              seen[part][why] = (seen[part][why] || 0) + 1;
+              if (at % 50 === 0) await new Promise(done => setTimeout(done));
+            }
           }
-          const sig = body.state.sig;
-          const other = (sig[0] === '0' ? '1' : '0') + sig.slice(1);
-          seen.push(fz.trust.judge(Object.assign({}, body.state, {sig: other})).refused);
-          const changed = body.state.doc.replace('没有安全账户', '快去转账吧');
-          fz.link.offer(Object.assign({}, body.state, {doc: changed}));
-          return Array.from(new Set(seen));
+          const doc = state.doc.replace('没有安全账户', '快去转账吧');
+          fz.link.offer(Object.assign({}, state, {doc: doc}));
+          return [seen, Math.ceil(state.doc.length / step)];
         }""",
+        rounds(5, 1),
     )
-    assert refused == ["signature"]
+    seen, tried = refused
+    assert seen == {"doc": {"signature": tried}, "sig": {"signature": 128}, "key": {"key": 64}}
+    assert tried > 100
     await lobby.mark("◇")
     await lobby.title(harness.POLICE.title)
     async with asyncio.timeout(5):
         while "refused" not in (await harness.adapter.health()).detail:
             await harness.context.clock.sleep(0.05)
+
+
+async def test_a_screen_that_was_only_ever_told_lies_keeps_the_safe_card(
+    harness: Harness, fresh: Screen
+) -> None:
+    """A server session was stolen: all that comes is changed on its way, and one byte is enough."""
+
+    async def change(route: Route) -> None:
+        answer = await route.fetch()
+        body = await answer.json()
+        doc = body["state"]["doc"]
+        body["state"]["doc"] = doc.replace('"sequence":', '"sequence":9')
+        await route.fulfill(response=answer, json=body)
+
+    await fresh.page.route("**/state", change)
+    await fresh.page.route("**/stream*", lambda route: route.fulfill(status=503))
+    await fresh.page.goto(harness.adapter.enrolment_links(harness.base)["lobby"])
+    await fresh.title("转账之前，停一停")
+    await fresh.mark("○◇", within=30)
+    await fresh.title("转账之前，停一停")
+    await fresh.page.unroute("**/state")
+    await fresh.page.unroute("**/stream*")
+    await fresh.idle(within=60)
+
+
+async def test_an_older_state_is_refused_after_a_restart_of_the_browser_too(
+    harness: Harness, lobby: Screen
+) -> None:
+    old = await lobby.evaluate("fetch('state').then(a => a.json()).then(b => b.state)")
+    one = await harness.show(harness.POLICE)
+    await harness.report(ReportKind.SHOWN, one)
+    await harness.adapter.withdraw([(one.id, 0)])
+    await lobby.idle()
+    await lobby.page.reload()
+    await lobby.idle()
+    assert (await lobby.evaluate("old => fz.trust.judge(old)", old))["refused"] == "sequence"
 
 
 async def test_another_display_an_older_sequence_and_a_foreign_key_are_refused(

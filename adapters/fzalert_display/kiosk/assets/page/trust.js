@@ -4,7 +4,7 @@
 (function (fz) {
   'use strict';
 
-  var DOMAIN = 'fz-screen-v1';
+  var DOMAIN = 'fz-bundle-v1';
 
   function bytes(hex, length) {
     if (typeof hex !== 'string' || !/^[0-9a-f]*$/.test(hex) || hex.length !== 2 * length) return null;
