@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from fzalert.clock import Clock
 from fzalert.errors import GuardsUnmet, InputError, IntegrityError, StaleVersion, StoreError
-from fzalert.evidence import Json
+from fzalert.evidence import Json, Link
 from fzalert.freeze.commands import Authority, Command, Facts, OpenCase
 from fzalert.freeze.deadlines import Due, command_for, due
 from fzalert.freeze.decide import Refusals, decide
@@ -37,7 +37,7 @@ from fzalert.store import (
 )
 from fzalert.store import Event as StoredEvent
 
-__all__ = ["CaseBook", "Change", "Entry", "stream_of"]
+__all__ = ["CaseBook", "Change", "Entry", "Exhibit", "stream_of"]
 
 ACCOUNTS = "freeze-account"
 """Namespace of the rows that find open measures by the blind index of their account."""
@@ -74,6 +74,21 @@ class Entry:
 
     version: int
     event: Event
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Exhibit:
+    """A case as it is stored, and the key that opens it.
+
+    Attributes:
+        key: The case's key, 32 bytes.
+        events: Name, sealed body and plain body of each event.
+        chain: The case's evidence chain.
+    """
+
+    key: bytes
+    events: Sequence[tuple[str, bytes, bytes]]
+    chain: Sequence[Link]
 
 
 class CaseBook:
@@ -136,6 +151,26 @@ class CaseBook:
             Entry(version, load_event(key.open(version, event.body)))
             for version, _, event in await self._store.events(stream_of(case_id))
         ]
+
+    async def exhibit(self, case_id: str) -> Exhibit:
+        """Everything that an evidence bundle is made of.
+
+        Raises:
+            InputError: There is no such case, or its key was destroyed.
+            IntegrityError: An event was altered.
+        """
+        key = await CaseKey.load(case_id, self._store, self._sealer)
+        if key is None:
+            raise InputError("There is no such case, or its key was destroyed.", field="case")
+        stream = stream_of(case_id)
+        return Exhibit(
+            key.raw,
+            [
+                (event.name, event.body, key.open(version, event.body))
+                for version, _, event in await self._store.events(stream)
+            ],
+            [Link(row.seq, row.body, row.hash) for row in await self._store.evidence(stream)],
+        )
 
     async def cases(self, *, ended: bool = False) -> list[str]:
         """The ids of the open cases, or of all of them."""

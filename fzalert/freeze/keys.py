@@ -71,6 +71,11 @@ class CaseKey:
                 return cls(case_id, sealer.decrypt(_COLUMN, f"{KEYS}/{case_id}", value))
         return None
 
+    @property
+    def raw(self) -> bytes:
+        """The key itself, for an evidence bundle alone."""
+        return self._key
+
     def row(self, sealer: Sealer) -> StateRow:
         """The row that keeps it, wrapped."""
         wrapped = sealer.encrypt(_COLUMN, f"{KEYS}/{self._case}", self._key)
