@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from fzalert.access.actors import Actor, ActorKind
 from fzalert.access.directory import Directory
+from fzalert.clock import SystemClock
 from fzalert.config import Settings
 from fzalert.errors import AccessDenied, FzalertError, NotConnected, ProtocolMismatch, Retry
 from fzalert.service.api import ServiceApi
@@ -242,7 +243,11 @@ class Client(ServiceApi):
     @override
     async def warn_request(self, request: WarnRequest, by: Actor) -> WarningView:
         answer = await self._ask(
-            "warn_request", request=request.model_dump(mode="json"), token=self._token(by)
+            "warn_request",
+            ANSWER_WITHIN,
+            request=request.model_dump(mode="json"),
+            token=self._token(by),
+            until=SystemClock().monotonic() + ANSWER_WITHIN,
         )
         return WarningView.model_validate(answer)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from fzalert.errors import FzalertError, InputError
+from fzalert.errors import FzalertError, InputError, NotConnected
 from fzalert.log import get_logger
 from fzalert.service.models import (
     CampaignRequest,
@@ -103,6 +103,9 @@ class Calls:
 
     async def _warn(self, args: Request) -> object:
         request = WarnRequest.model_validate(args.get("request"))
+        # What lay in the socket while this process was stopped is no decision of now any more.
+        if self._service.clock.monotonic() > _number(args, "until", 2**62):
+            raise NotConnected("The caller gave up before this was read; nothing was taken.")
         return await self._service.warn_request(request, await self._actor(args))
 
     async def _withdraw(self, args: Request) -> object:

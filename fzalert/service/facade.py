@@ -7,9 +7,9 @@ disk, a daemon that stopped) is an outcome: no failure of ours becomes the calle
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -36,6 +36,8 @@ from fzalert.service.models import (
 from fzalert.service.wrong import where, wrong_call
 
 __all__ = ["Fzalert", "WarningHandle", "WarningOutcome"]
+
+T = TypeVar("T")
 
 log = get_logger("fzalert.service")
 
@@ -132,12 +134,16 @@ class Fzalert:
         return WarningHandle(self._api, view)
 
     async def status(self) -> StatusView:
-        """How the process that delivers, its channels and its counters are now."""
-        return await self._api.status()
+        """How the process that delivers, its channels and its counters are now.
+
+        Raises:
+            NotConnected: It did not answer within five seconds.
+        """
+        return await _within(self._api.status())
 
     async def scripts(self) -> list[ScriptView]:
-        """The library, with each script's approval."""
-        return await self._api.scripts()
+        """The library, with each script's approval. Raises as `status`."""
+        return await _within(self._api.scripts())
 
     async def approve(self, script_key: str, *, author: Actor, approver: Actor) -> ScriptView:
         """Approve a script for real channels; two different persons.
@@ -145,16 +151,36 @@ class Fzalert:
         Raises:
             UnknownScript: No such script.
             AccessDenied: One of the two may not, or they are one person.
+            NotConnected: There was no answer within five seconds; it may have been done.
         """
-        return await self._api.approve(script_key, author=author, approver=approver)
+        return await _within(self._api.approve(script_key, author=author, approver=approver))
 
     async def actor(self, token: str) -> Actor:
         """The actor behind a user's token.
 
         Raises:
             AccessDenied: Nobody has that token.
+            NotConnected: There was no answer within five seconds.
         """
-        return await self._api.authenticate(token)
+        return await _within(self._api.authenticate(token))
+
+
+async def _within(answer: Coroutine[Any, Any, T]) -> T:
+    """Wait for an answer, and no longer than a caller can be kept.
+
+    Raises:
+        NotConnected: There was none in time.
+    """
+    try:
+        async with asyncio.timeout(ACCEPT_WITHIN):
+            return await answer
+    except FzalertError:
+        raise
+    except TimeoutError:
+        raise NotConnected(
+            f"fzalert did not answer within {ACCEPT_WITHIN:.0f} s.",
+            hint="Its process may be stopped or held up; look at its log.",
+        ) from None
 
 
 def targets_of(to: Sequence[Target] | Target) -> list[Target]:

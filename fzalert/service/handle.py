@@ -16,6 +16,9 @@ __all__ = ["WarningHandle", "WarningOutcome"]
 
 log = get_logger("fzalert.service")
 
+READ_WITHIN = 5.0
+"""Seconds beyond its own wait that a question for a fate may take."""
+
 
 class WarningOutcome:
     """The fate of each target of one warning, as it is known now.
@@ -81,7 +84,8 @@ class WarningHandle:
         """The fate of each target, after waiting until all are final or the time is over.
 
         Where the process that delivers is gone, it is what was known last: a target that was open
-        stays open, and its warning is on disk.
+        stays open, and its warning is on disk. It returns within `timeout` and five seconds more,
+        also where that process is stopped or held up.
 
         Args:
             timeout: Seconds, or a timedelta; 0 asks without waiting.
@@ -93,8 +97,9 @@ class WarningHandle:
         while self.accepted:
             left = max(0.0, until - loop.time())
             try:
-                found = await self._api.warning(self.id, wait=left)
-            except (FzalertError, RuntimeError) as error:
+                async with asyncio.timeout(left + READ_WITHIN):
+                    found = await self._api.warning(self.id, wait=left)
+            except (FzalertError, TimeoutError, RuntimeError) as error:
                 # No failure of ours becomes the caller's; what is on disk stays there.
                 log.warning("warning.not_read", warning=self.id, error=type(error).__name__)
                 break

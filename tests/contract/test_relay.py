@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from typing_extensions import override
 
 from fzalert.messages import (
     DeliveryReport,
@@ -217,6 +218,7 @@ class TestRelay(RefusalContract, SilenceContract, LinkContract, ReportsContract,
         return config_for(peer, monkeypatch)
 
     @pytest.fixture
+    @override
     async def adapter(self, config: RelayConfig, context: AdapterContext) -> AsyncIterator[Relay]:
         async with Relay(config, context) as adapter:
             yield adapter

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,66 @@ def test_an_adapter_that_blocks_the_loop_does_not_block_the_program(tmp_path: Pa
         with pytest.raises(fzalert.NotConnected):
             fz.status()
         Blocks.let_go.set()
+
+
+async def test_broken_adapters_cost_a_program_with_a_loop_no_more_either(tmp_path: Path) -> None:
+    broken: dict[str, type[ScriptedAdapter]] = {
+        "13800138000": Hangs,
+        "13900139000": Raises,
+        "13700137000": Leaks,
+    }
+
+    def maker(number: str, adapter: type[ScriptedAdapter]) -> Callable[[int, Background], Adapter]:
+        far = FarSide(capabilities=replace(sms(), addresses=frozenset({f"+86{number}"})))
+        return lambda slot, background: adapter(far)
+
+    makers = {
+        adapter.__name__.lower(): maker(number, adapter) for number, adapter in broken.items()
+    }
+    built = House(tmp_path, makers)
+    async with built.service() as service:
+        await built.approve(service)
+        fz = built.door(service)
+        for number in broken:
+            began = time.monotonic()
+            warning = await fz.warn("generic", to=fzalert.phone(number))
+            assert warning.accepted
+            await warning.outcome(timeout=0.5)
+            await fz.status()
+            assert time.monotonic() - began < LIMIT
+
+
+class BlocksToo(Blocks):
+    """The same for another test: its events are its own."""
+
+    let_go = threading.Event()
+    entered = threading.Event()
+
+
+async def test_an_owner_that_is_held_up_does_not_hold_up_who_speaks_to_its_socket(
+    tmp_path: Path,
+) -> None:
+    far = FarSide()
+    built = await asyncio.to_thread(house, tmp_path, lambda slot, bg: BlocksToo(far))
+    owner = fzalert.blocking.open(built.settings)
+    await asyncio.to_thread(owner.__enter__)
+    try:
+        async with fzalert.open(built.settings) as fz:
+            assert not fz.owns_store
+            first = await fz.warn("generic", to=fzalert.phone("13800138000"))
+            assert await asyncio.to_thread(BlocksToo.entered.wait, 10)
+            began = time.monotonic()
+            to = fzalert.phone("13900139000")
+            second, known = await asyncio.gather(
+                fz.warn("generic", to=to, key="counter-2"), first.outcome(timeout=0.5)
+            )
+            assert time.monotonic() - began < 2 * LIMIT
+            (target,) = second.known.targets
+            assert (target.state, target.code) == ("unknown", "accept-timeout")
+            # Whether the adapter held the loop up before or after the answer had left.
+            assert known.state == ("open" if first.accepted else "unknown")
+            BlocksToo.let_go.set()
+            assert (await fz.warn("generic", to=to, key="counter-2")).accepted
+    finally:
+        BlocksToo.let_go.set()
+        await asyncio.to_thread(owner.close)
