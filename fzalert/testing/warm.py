@@ -127,6 +127,7 @@ class Warm:
         assert self._process.stdout is not None  # noqa: S101  the same
         self._count += 1
         errors = self._site.folder / f"warm-{self._count}.err"
+        errors.touch(mode=0o600)  # a test may read it before the daemon has come that far
         request = {"words": list(words), "env": dict(env), "errors": str(errors)}
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         line = await self._process.stdout.readline()
