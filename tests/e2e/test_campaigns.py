@@ -1,6 +1,7 @@
 """Campaigns over a real store: fed at the channel's pace, steered, killed, stopped by rules."""
 
 import asyncio
+import hashlib
 import sqlite3
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from fzalert.errors import AccessDenied, InputError, ScriptNotApproved, UnknownTarget
 from fzalert.messages import Receipt, ReceiptKind, Scope, phone
 from fzalert.service import Service
-from fzalert.service.models import CampaignRequest, CampaignView
+from fzalert.service.models import CampaignRequest, CampaignView, WarnRequest
 from fzalert.testing.engine import FarSide, sms
 from fzalert.testing.house import House, ShiftedClock
 
@@ -295,6 +296,56 @@ async def test_two_campaigns_share_the_pace_and_a_stuck_channel_stops_no_other(
             await house.campaign(service, view.id, "done")
         await first.until_written(400)
     assert len(set(received(first))) == 400
+
+
+async def test_rows_that_nobody_answers_leave_the_urgent_lane_its_way(tmp_path: Path) -> None:
+    """All of the window that bulk may have is out and stays out; the reserve is not bulk's."""
+    far = taking(window=16)
+    house = House(tmp_path, {"sms": far.make})
+    async with house.service() as service:
+        await house.approve(service)
+        far.gate.clear()
+        await started(house, service, numbers(600))
+        await far.until(lambda: far.most_bulk_out > 0 and len(far.written) == far.most_bulk_out)
+        held = len(far.written)
+        assert 0 < held < 16
+        urgent = WarnRequest(script="generic", to=["phone:13900139000"], lane="urgent")
+        await service.warn_request(urgent, house.local)
+        await far.until_written(held + 1)
+        assert received(far)[held] == "13900139000"
+        far.gate.set()
+        await far.until_written(601)
+
+
+async def test_a_list_that_turns_bad_half_way_is_cancelled_with_the_reason(tmp_path: Path) -> None:
+    house = House(tmp_path, {"sms": taking().make})
+    async with house.service() as service:
+        await house.approve(service)
+        with pytest.raises(InputError, match="row 3002"):
+            await plan(house, service, [*numbers(3000), '"13900139000'])
+        (found,) = await service.campaigns()
+        assert (found.state, found.fed) == ("cancelled", 0)
+        assert "row 3002" in found.reason
+        with pytest.raises(InputError, match="cancelled cannot start"):
+            await service.steer_campaign(found.id, "start", house.local)
+
+
+async def test_what_a_person_confirms_is_told_with_the_plan(tmp_path: Path) -> None:
+    house = House(tmp_path, {"sms": taking().make})
+    async with house.service() as service:
+        await house.approve(service)
+        people = [*numbers(5), "13800000001", "1.38E+10", "0571-88886666"]
+        view = await plan(house, service, people)
+        assert (view.total, view.rows, view.duplicates, view.refused) == (5, 8, 1, 2)
+        assert view.by_code == {"W01": 1, "E03": 1, "W02": 1}
+        assert [(one.row, one.column, one.code) for one in view.refusals] == [
+            (7, "手机号", "W01"),
+            (8, "手机号", "E03"),
+            (9, "手机号", "W02"),
+        ]
+        assert view.parts >= 1
+        text = "手机号\n" + "".join(f"{one}\n" for one in people)
+        assert view.sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 async def test_an_import_that_was_interrupted_is_told(tmp_path: Path) -> None:

@@ -241,6 +241,38 @@ def test_what_is_no_mobile_is_refused_with_its_row_and_column(
     assert " / " in first.reason
 
 
+def test_a_cell_of_forty_numbers_is_no_person_s_and_is_named_whole(read: Read) -> None:
+    found, summary = read(["手机"], ["/".join(number(n) for n in range(40))], [number(99)])
+    assert [one.row for one in found] == [3]
+    assert codes(summary) == [(2, "E08")]
+    assert "40 个号码" in summary.refusals[0].reason
+    assert summary.rows == 2
+
+
+def test_a_number_that_half_the_village_gives_is_pointed_out_once(read: Read) -> None:
+    found, summary = read(["手机"], *([[number(1)]] * 30), [number(2)])
+    assert len(found) == 2
+    assert summary.by_code == {"W01": 29, "W03": 1}
+    shared = next(one for one in summary.refusals if one.code is RowCode.SHARED)
+    assert shared.row == 22
+    assert (summary.rows, summary.duplicates, summary.refused) == (31, 29, 0)
+
+
+def test_forty_columns_and_numbers_as_numbers_are_read(read: Read) -> None:
+    wide: list[object] = ["x"] * 38
+    found, summary = read(
+        [*wide, "村", "手机"], [*wide, "东沟村", 13800138000.0], [*wide, "", "1.38E+10"]
+    )
+    assert [one.target.address for one in found] == ["+8613800138000"]
+    assert codes(summary) == [(3, "E03")]
+
+
+@pytest.mark.parametrize("code", RowCode)
+def test_every_code_is_in_the_manual(code: RowCode) -> None:
+    manual = Path(__file__).parents[2] / "docs" / "lists.md"
+    assert f"| `{code}` |" in manual.read_text(encoding="utf-8")
+
+
 def test_a_refusal_shows_neither_number_nor_name(read: Read) -> None:
     _, summary = read(["手机"], ["张三13800138000"], ["138001380001"], ["057188886666"])
     text = str(summary.refusals)
