@@ -59,10 +59,10 @@ def match_orphans(books: Books, sent: Sequence[tuple[bytes, int, int]]) -> None:
     for carrier_id, *key in sent:
         # Carriers recycle their ids: where the report names an addressee, it must be ours.
         early = books.db.execute(
-            "DELETE FROM orphan WHERE channel = ? AND carrier_id = ? AND target_index IN"
+            "DELETE FROM orphan WHERE channel = ? AND carrier_id IN (?, ?) AND target_index IN"
             " (x'', (SELECT target_index FROM message WHERE id = ?))"
             " RETURNING word, code, proof, duration",
-            (books.channel, carrier_id, key[0]),
+            (books.channel, carrier_id, _short(carrier_id), key[0]),
         ).fetchall()
         if early:
             fates.load([(key[0], key[1])])
@@ -111,10 +111,17 @@ def _key_of(fates: Fates, report: DeliveryReport) -> Key | None:
     key = fates.key_of(report.carrier_id)
     if key is None and len(report.carrier_id) > _HASHED_ABOVE:
         # After a crash a long id may stand here as its hash, from the flight recorder.
-        digest = hashlib.sha256(report.carrier_id).digest()
+        digest = _short(report.carrier_id)
         fates.load_by_carrier([digest])
         key = fates.key_of(digest)
     return key
+
+
+def _short(carrier_id: bytes) -> bytes:
+    """An id as an orphan keeps it: a long one as its hash, as the flight recorder may have it."""
+    if len(carrier_id) <= _HASHED_ABOVE:
+        return carrier_id
+    return hashlib.sha256(carrier_id).digest()
 
 
 def _uplink(books: Books, uplink: Uplink) -> None:
@@ -145,7 +152,7 @@ def _keep_orphan(books: Books, report: DeliveryReport) -> None:
         " at, duration, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             books.channel,
-            report.carrier_id,
+            _short(report.carrier_id),
             index_of(books.vault, target) if target else b"",
             str(report.kind),
             report.code,

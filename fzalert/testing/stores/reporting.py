@@ -135,6 +135,22 @@ class ReportingContract(StoreTests):
         assert await self.states(store) == {PartState.DELIVERED: 1}
         assert await self.words(store) == ["sent", "delivered"]
 
+    @pytest.mark.parametrize("size", [8, 40, 60])
+    @pytest.mark.parametrize("after_a_crash", [False, True])
+    async def test_a_report_waits_for_its_response_whatever_the_length_of_its_id(
+        self, store: Store, parcels: Parcels, lease: Lease, size: int, after_a_crash: bool
+    ) -> None:
+        one = await self.one_out(store, lease, parcels)
+        carrier_id = b"c" * size
+        report = DeliveryReport(ReportKind.DELIVERED, carrier_id)
+        await self.settle(store, lease, reports=[report])
+        known = carrier_id
+        if after_a_crash and size > 46:  # the flight recorder has it as its hash
+            known = hashlib.sha256(carrier_id).digest()
+        await self.settle(store, lease, sent(one, known))
+        assert await self.states(store) == {PartState.DELIVERED: 1}
+        assert await store.orphans() == 0
+
     async def test_a_report_that_may_be_of_a_resent_part_counts_for_no_other(
         self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
     ) -> None:
