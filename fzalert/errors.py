@@ -21,6 +21,7 @@ FzalertError                 code, hint, retry, retry_after
 │  ├─ CredentialExpired      the token's time is over                      never retry
 │  ├─ CredentialRevoked      the certificate or its owner was shut out     never retry
 │  └─ CertificateUnknown     the certificate is bound to nobody            never retry
+├─ Overloaded                too much bulk waits; retry_after               retry later
 ├─ ChannelError              names the channel
 │  ├─ ChannelUnavailable     nothing was sent; also ConnectionError        retry
 │  │  └─ ClockDiffers        a branch's clock is not the county's          retry
@@ -226,6 +227,13 @@ class GuardsUnmet(FzalertError):
         super().__init__(what, hint=hint)
         self.guards = tuple(reason[0] for reason in reasons)
         self.reasons = tuple(reason[1:] for reason in reasons)
+
+
+class Overloaded(FzalertError):
+    """Too much bulk waits already: it may be asked again later; urgent is always taken."""
+
+    code = "overloaded"
+    retry = Retry.LATER
 
 
 class ChannelError(FzalertError):

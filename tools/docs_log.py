@@ -30,6 +30,8 @@ OTHERS = frozenset(
         "feed.payload",
         "m.id",
         "store.check",
+        "clock.watch",
+        "store.purge",
     }
 )
 

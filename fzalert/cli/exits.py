@@ -46,6 +46,7 @@ _EXITS: tuple[tuple[type[errors.FzalertError], Exit], ...] = (
     (errors.AccessDenied, Exit.GUARD),
     (errors.GuardsUnmet, Exit.GUARD),
     (errors.InputError, Exit.USAGE),
+    (errors.Overloaded, Exit.GUARD),
     (errors.FateUnknown, Exit.PARTLY),
     (errors.ChannelRefused, Exit.REMOTE_REFUSED),
     (errors.ChannelError, Exit.UNREACHABLE),

@@ -260,6 +260,13 @@ class LimitSettings(_Section):
     bulk_window: int = Field(
         default=24, ge=1, le=720, description="Hours after which a bulk message is worthless."
     )
+    bulk_queue: int = Field(
+        default=100_000,
+        ge=1_000,
+        le=10_000_000,
+        description="Bulk parts that may wait for one channel; beyond it callers are asked to come"
+        " later. Campaigns feed themselves and never reach it.",
+    )
     per_number: NumberCaps = Field(default_factory=NumberCaps, description="For one number.")
     quiet_hours: QuietHours = Field(default_factory=QuietHours, description="Quiet hours of bulk.")
 

@@ -120,6 +120,7 @@ class Service(DaemonApi):
                 await building.engine.open()
                 _ = building.background.keep("campaigns", rooms.campaigns.feed)
                 _ = building.background.keep("store.check", rooms.checking.run)
+                _ = building.background.keep("clock.watch", rooms.status.clock.run)
                 _ = building.background.keep("relay-fates", rooms.relay.fates.run)
             self._rooms = rooms
             await building.serve(LocalSocket(socket_path(self.settings.store.path), self))

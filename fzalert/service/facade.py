@@ -19,6 +19,7 @@ from fzalert.errors import (
     FzalertError,
     InputError,
     NotConnected,
+    Overloaded,
     Retry,
     StoreError,
 )
@@ -42,6 +43,8 @@ T = TypeVar("T")
 log = get_logger("fzalert.service")
 
 ACCEPT_WITHIN = 5.0
+NOT_TAKEN = (StoreError, NotConnected, Overloaded)
+"""After these nothing is on disk."""
 
 
 class Fzalert:
@@ -124,7 +127,7 @@ class Fzalert:
             )
         except FzalertError as error:
             # Where the answer alone was lost, the warning may be on disk and on its way.
-            is_sure = isinstance(error, StoreError | NotConnected) and error.retry is not Retry.ASK
+            is_sure = isinstance(error, NOT_TAKEN) and error.retry is not Retry.ASK
             state = "failed" if is_sure else "unknown"
             view = not_accepted(request, targets, state, error.code, str(error))
         except Exception as error:  # noqa: BLE001  the boundary: no failure becomes the caller's

@@ -470,6 +470,9 @@ class StatusView(_Strict):
     totals: CountersView
     ticks: int = 0
     orphans: int = 0
+    clock_suspect: str = Field(
+        default="", description="What is odd about the machine's clock, or empty."
+    )
     store_state: str = Field(
         default="",
         description="Why nothing new is taken: store-full, store-read-only or store-damaged; empty"

@@ -15,6 +15,7 @@ from fzalert.log import get_logger
 from fzalert.messages import Lane
 from fzalert.ports import Health, HealthState, Mounted, Route
 from fzalert.service.building import Building
+from fzalert.service.clockwatch import ClockWatch
 from fzalert.service.guarded import Asker
 from fzalert.service.models import ChannelView, ConfigView, StatusView
 from fzalert.service.sockets import PROTOCOL
@@ -37,6 +38,7 @@ class Status:
     Attributes:
         web: Address of the pages, or empty.
         config: Which configuration runs, and how the last reload went.
+        clock: Watches the machine's clock.
     """
 
     def __init__(self, building: Building, settings: Settings, clock: Clock) -> None:
@@ -50,6 +52,7 @@ class Status:
         self._settings = settings
         self._started_at = clock.now().isoformat(timespec="seconds")
         self._version = metadata.version("fzalert")
+        self.clock = ClockWatch(clock, building.store)
         self._healths: Asker[Health] = Asker("health", building.background, HEALTH_WITHIN)
 
     async def view(self) -> StatusView:
@@ -75,6 +78,7 @@ class Status:
             ticks=store.transactions,
             orphans=await store.orphans(),
             store_state=store.stopped,
+            clock_suspect=self.clock.suspect,
             evidence_head=chains[-1][2].hex() if chains else "",
             web=self.web,
             config=config.model_copy(update={"waiting": stranded(rows, channels)}),

@@ -23,6 +23,7 @@ from fzalert.ports import Health, HealthState
 from fzalert.scripts import Script
 from fzalert.service.building import Building, caps_of
 from fzalert.service.guarded import Asker
+from fzalert.service.intake import Intake
 from fzalert.service.models import OutcomeView, WarningView, WarnRequest
 from fzalert.service.people import MAY_WARN, require
 from fzalert.service.texts import Render, Texts
@@ -74,6 +75,7 @@ class Warnings:
         self._engine = building.engine
         self._tracer = building.tracer
         self._drill = settings.drill.enabled
+        self._intake = Intake(building.store, building.engine, settings)
         self.adopt(settings)
         self._texts = texts
         self._clock = clock
@@ -85,6 +87,7 @@ class Warnings:
         """Keep the limits of other settings from now on."""
         self._limits = settings.limits
         self._caps = caps_of(settings)
+        self._intake.adopt(settings)
 
     # -- taking ----------------------------------------------------------------------------
 
@@ -186,6 +189,7 @@ class Warnings:
                 )
             rows = () if state is None else state(ready)
             with self._tracer.span("commit", {"fz.messages": len(ready.acceptance.messages)}):
+                await self._intake.check(warning.lane, ready)
                 return await self._commit(warning, script, ready, facts or {}, rows), ready
 
     async def _commit(

@@ -111,6 +111,7 @@ _STATUS: tuple[tuple[type[errors.FzalertError], int], ...] = (
     (errors.InputError, 422),
     (errors.AccessDenied, 403),
     (errors.GuardsUnmet, 403),
+    (errors.Overloaded, 429),
     (errors.ChannelThrottled, 429),
     (errors.ChannelError, 503),
     (errors.StoreError, 503),
