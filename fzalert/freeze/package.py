@@ -20,7 +20,8 @@ from pydantic import AwareDatetime, Field, ValidationError
 from fzalert.errors import InputError
 from fzalert.evidence import Json, canonical, loads
 from fzalert.freeze.model import InstructionKind
-from fzalert.freeze.values import Account, Money, Rank, Transfer, _Value
+from fzalert.freeze.results import Grade, Outcome, Receipt, result_of
+from fzalert.freeze.values import Account, Money, Rank, Transfer, _Value, mask_name, mask_number
 
 if TYPE_CHECKING:
     from fzalert.freeze.model import FreezeCase, Instruction, Measure
@@ -33,13 +34,20 @@ __all__ = [
     "AttachmentName",
     "CaseBlock",
     "DocumentKind",
+    "Grade",
+    "InstructionKind",
     "MeasureBlock",
     "OfficerBlock",
+    "Outcome",
     "Package",
+    "Receipt",
     "SenderBlock",
     "build_package",
+    "mask_name",
+    "mask_number",
     "package_hashes",
     "read_package",
+    "result_of",
     "write_package",
 ]
 
