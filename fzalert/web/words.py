@@ -116,6 +116,8 @@ FIGURES: Mapping[str, str] = {
     "speakers": "喇叭",
     "played": "已播放",
     "interrupted": "被打断",
+    "handed_over": "已转交",
+    "fates": "已回的结果",
 }
 LANES: Mapping[str, str] = {"urgent": "紧急", "bulk": "普通"}
 KINDS: Mapping[str, str] = {
