@@ -32,6 +32,8 @@ OTHERS = frozenset(
         "store.check",
         "clock.watch",
         "store.purge",
+        "state.value",
+        "account.bank_code",
     }
 )
 
