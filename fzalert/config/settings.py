@@ -67,6 +67,13 @@ class StoreSettings(_Section):
         description="Key that protects personal data, by reference; without it fzalert makes a"
         " key file beside the database.",
     )
+    keep_days: int = Field(
+        default=365,
+        ge=0,
+        le=3650,
+        description="Days after the end of its window for which a message is kept, with address and"
+        " fate; 0 keeps it for ever. The evidence, which names nobody, always stays.",
+    )
     anchor: LocalPath | None = Field(
         default=None,
         description="File that remembers how far the database is, so that an older copy of it is"

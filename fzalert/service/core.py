@@ -46,6 +46,7 @@ from fzalert.service.optouts import OptOuts
 from fzalert.service.people import MAY_CAMPAIGN, MAY_SETTLE, MAY_WARN, People
 from fzalert.service.relay import Relay
 from fzalert.service.reload import Reload
+from fzalert.service.retention import Retention
 from fzalert.service.sockets import LocalSocket, socket_path
 from fzalert.service.status import Status
 from fzalert.service.texts import PLACES, Texts
@@ -69,6 +70,7 @@ class _Rooms:
     unknowns: Unknowns
     optouts: OptOuts
     checking: Checking
+    retention: Retention
     status: Status
     reload: Reload
     relay: Relay
@@ -121,6 +123,7 @@ class Service(DaemonApi):
                 _ = building.background.keep("campaigns", rooms.campaigns.feed)
                 _ = building.background.keep("store.check", rooms.checking.run)
                 _ = building.background.keep("clock.watch", rooms.status.clock.run)
+                _ = building.background.keep("store.purge", rooms.retention.run)
                 _ = building.background.keep("relay-fates", rooms.relay.fates.run)
             self._rooms = rooms
             await building.serve(LocalSocket(socket_path(self.settings.store.path), self))
@@ -138,7 +141,8 @@ class Service(DaemonApi):
         warnings = Warnings(building, settings, texts, clock, campaigns.owns, status.health)
         unknowns = Unknowns(building, settings, clock)
         relay = Relay(building, settings, texts, warnings, clock)
-        rooms = (texts, campaigns, warnings, unknowns, relay)
+        retention = Retention(building.store, settings, clock)
+        rooms = (texts, campaigns, warnings, unknowns, retention, relay)
         adopting = [*(room.adopt for room in rooms), self._adopt]
         return _Rooms(
             building,
@@ -149,6 +153,7 @@ class Service(DaemonApi):
             unknowns,
             OptOuts(building, settings),
             Checking(building.store, building.engine),
+            retention,
             status,
             Reload(building, settings, clock, status, adopting),
             relay,

@@ -178,6 +178,14 @@ class Store(Protocol):
         """A page of messages whose fate is unknown, the longest first, and how many in all."""
         ...
 
+    async def purge(self, before: int, limit: int) -> int:
+        """Remove what ended before a moment, a piece at a time; never evidence, or what waits.
+
+        Returns:
+            How many rows were removed; 0 once there is nothing left.
+        """
+        ...
+
     async def queued(self, channel: str, lane: Lane) -> int:
         """How many parts wait in one queue, from the counters."""
         ...

@@ -50,6 +50,7 @@ from fzalert.store.sqlite.connection import (
     quick_check,
 )
 from fzalert.store.sqlite.optouts import opt_outs
+from fzalert.store.sqlite.purging import purge
 from fzalert.store.sqlite.reserve import Reserve
 from fzalert.store.sqlite.resuming import resume_as_unknown
 from fzalert.store.sqlite.rows import channel_id
@@ -314,6 +315,11 @@ class SqliteStore(Store):
 
     async def _tick(self, lease: Lease, work: TickInput) -> TickOutput:
         return await self._write(lambda db: tick(db, self.vault, lease, work, self._clock.millis()))
+
+    @override
+    async def purge(self, before: int, limit: int) -> int:
+        """Remove what is kept no longer; see the port."""
+        return await self._write(lambda db: purge(db, before, self._clock.millis(), limit))
 
     @override
     async def recover(self, lease: Lease) -> list[OpenPart]:

@@ -115,6 +115,42 @@ class KeepingContract(StoreTests):
         assert sent_again.submission.target == number(5)
         await self.assert_evidence_is_whole(store)
 
+    async def test_what_is_over_is_purged_in_pieces_and_the_rest_and_the_evidence_stay(
+        self, store: Store, lease: Lease, parcels: Parcels, clock: FakeClock
+    ) -> None:
+        await store.commit(parcels.change(7, key="old"))
+        claimed = await self.claim(store, lease, 0, 7)
+        await self.settle(store, lease, *(sent(one) for one in claimed[:6]))
+        await store.commit(ChangeSet(evidence=(EvidenceEntry("store", "x", "y", {}),)))
+        before = [await store.evidence(name) for name, *_ in await store.chains()]
+        clock.advance(40 * 86_400)
+        fresh = parcels.change(2)
+        await store.commit(fresh)
+        waits = parcels.change(1, due_at=clock.millis(), not_after=clock.millis() + 1)
+        await store.commit(waits)
+        clock.advance(3600)
+        horizon = clock.millis() - 30 * 86_400_000
+        pieces: list[int] = []
+        while removed := await store.purge(horizon, 4):
+            pieces.append(removed)
+        assert len(pieces) >= 2
+        kept = {row.id for row in await store.warnings(99)}
+        names = {change.accepts[0].warning.id for change in (fresh, waits)}
+        assert names < kept, "one part of the old warning is still out"
+        assert len(await store.outcomes(min(kept))) == 1
+        assert await store.recover(lease), "what is out is never removed"
+        after = {row for name, *_ in await store.chains() for row in await store.evidence(name)}
+        assert {row for rows in before for row in rows} <= after
+        await self.assert_evidence_is_whole(store)
+        (out,) = claimed[6:]
+        await self.settle(store, lease, sent(out))
+        clock.advance(31 * 86_400)
+        while await store.purge(clock.millis() - 30 * 86_400_000, 100):
+            pass
+        assert claimed[0].submission.id not in {row.id for row in await store.warnings(99)}
+        again = parcels.change(1, key="old", body="another")
+        assert not (await store.commit(again)).accepted[0].existing
+
     async def test_the_first_reason_of_a_suppression_stays(self, store: Store) -> None:
         for reason in ("asked by phone", "again"):
             await store.commit(ChangeSet(suppress=((number(7), reason),)))
