@@ -321,7 +321,9 @@ class Engine:
         # This task is the engine's own, so a group may cancel it: no caller runs inside.
         async with asyncio.TaskGroup() as group:
             others = [
-                group.create_task(slot.run_lane(lane), name=f"{name}.{lane}") for lane in LANES
+                group.create_task(slot.run_lane(lane), name=f"{name}.{lane}")
+                for lane in LANES
+                for _ in range(slot.capabilities.submits)
             ]
             others.append(group.create_task(slot.run_inbound(), name=f"{name}.inbound"))
             await slot.run_ticks()

@@ -132,6 +132,9 @@ class Capabilities:
         reports: The reports that may follow; empty means that `sent` is the channel's last word.
         submit_timeout: Seconds after which an unanswered part is given up as unknown.
         text: How short messages are cut; None for other renditions.
+        submits: How many `submit` of one lane may run at once. One is right where a batch is over
+            quickly; where an answer takes a round trip, each further one fills what is free of the
+            window meanwhile.
     """
 
     kinds: frozenset[TargetKind]
@@ -144,6 +147,7 @@ class Capabilities:
     reports: frozenset[ReportKind] = frozenset()
     submit_timeout: float = 60.0
     text: TextProfile | None = None
+    submits: int = 1
 
 
 class HealthState(enum.StrEnum):
@@ -199,7 +203,8 @@ class Adapter(Protocol):
     async def submit(self, batch: Sequence[Submission], wire: Wire) -> None:
         """Deliver a batch of one lane; every part is settled through `wire`.
 
-        The engine runs at most one `submit` a lane at a time, so both lanes may be inside at once.
+        The engine runs at most `capabilities.submits` of a lane at a time, one unless the adapter
+        says more, so both lanes may be inside at once.
         """
         ...
 

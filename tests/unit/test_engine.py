@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -468,6 +469,22 @@ async def test_a_part_queued_while_a_tick_is_written_is_not_overlooked(
             await rig.fate(ids[0], "sent")
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+async def test_a_batch_waits_for_no_other_where_the_adapter_takes_several(
+    tmp_path: Path, lane: Lane
+) -> None:
+    far = FarSide(capabilities=replace(sms(), submits=2))
+    far.gate.clear()  # nothing is answered
+    async with EngineRig(tmp_path, far) as rig:
+        for number_out in (1, 2):
+            await rig.accept(lane=lane)
+            await far.until_written(number_out)
+        third = await rig.accept(lane=lane)
+        far.gate.set()
+        await rig.fate(third[0], "sent")
+    assert [len(batch) for batch in far.submitted] == [1, 1, 1]
 
 
 async def _quiet(slot: Slot) -> None:

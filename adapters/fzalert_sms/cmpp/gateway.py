@@ -32,6 +32,9 @@ from fzalert_sms.cmpp.sender import Sender
 _REPORTS = frozenset(
     {ReportKind.DELIVERED, ReportKind.UNDELIVERED, ReportKind.EXPIRED, ReportKind.NO_REPORT}
 )
+_SUBMITS = 4
+"""Batches of a lane that may wait for their answers at once: an urgent one then waits for no round
+trip of the one before, and bulk refills the window before its slowest answer."""
 _SLOW_FOR = 10.0
 """Seconds for which one throttled answer makes a channel slow."""
 
@@ -66,6 +69,7 @@ class CmppGateway:
             rate=None if config.rate is None else config.rate / config.connections,
             reports=_REPORTS if config.wants_reports else frozenset(),
             submit_timeout=config.submit_timeout,
+            submits=_SUBMITS,
             text=TextProfile(
                 coding=config.text_coding,
                 signature=config.signature,
