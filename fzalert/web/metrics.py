@@ -84,6 +84,11 @@ class Metrics(Collector):
 
     def _process(self, status: StatusView) -> Iterator[Metric]:
         yield GaugeMetricFamily("fz_drill", "1 while everything is a drill.", int(status.drill))
+        refused = "1 while the newest configuration is refused and the one before it runs on."
+        yield GaugeMetricFamily("fz_config_refused", refused, int(bool(status.config.refused)))
+        stranded = "Parts that wait on a channel which is not configured."
+        waiting = sum(status.config.waiting.values())
+        yield GaugeMetricFamily("fz_config_waiting", stranded, waiting)
         ticks = "Transactions of the store since the start."
         yield CounterMetricFamily("fz_store_ticks", ticks, status.ticks)
         orphans = "Reports that match no message of ours; they are kept for 7 days."

@@ -345,6 +345,8 @@ async def test_a_broken_file_keeps_serving_and_systemd_the_page_and_the_log_are_
         assert systemd.recv(4096).startswith(b"READY=1")
         async with httpx.AsyncClient(trust_env=False) as browser:
             page = (await browser.get(status.web)).text
+            metrics = (await browser.get(f"{status.web}metrics")).text
+        assert "\nfz_config_refused 1.0\n" in metrics
         assert running[:12] in page
         assert status.config.refused_digest[:12] in page
         assert "fzalert.toml:1: " in page
