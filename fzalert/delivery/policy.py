@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import assert_never
@@ -33,6 +34,11 @@ class UnknownPolicy(enum.StrEnum):
     """The channel keeps a state: setting it again is no second effect."""
 
 
+def _never_quiet(now: int) -> int | None:
+    del now
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Figures of the engine; all from the configuration.
@@ -44,6 +50,7 @@ class Limits:
         retry_cap_ms: Longest pause.
         down_pause_ms: Pause after a channel was down; the attempt does not count.
         throttle_ms: Shortest and longest pause after a throttled answer without its own.
+        quiet: Tells when the quiet hours that hold at a moment end (milliseconds), or None.
     """
 
     unknown_wait_ms: int = 60_000
@@ -52,6 +59,7 @@ class Limits:
     retry_cap_ms: int = 60_000
     down_pause_ms: int = 250
     throttle_ms: tuple[int, int] = (200, 2_000)
+    quiet: Callable[[int], int | None] = _never_quiet
 
 
 @dataclass(frozen=True, slots=True)

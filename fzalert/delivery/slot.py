@@ -29,7 +29,7 @@ from fzalert.delivery.recorder import Recorder
 from fzalert.delivery.wire import Key, SlotWire
 from fzalert.errors import InputError, LeaseLost, StoreError
 from fzalert.log import get_logger
-from fzalert.messages import Lane, LateReceipt, Receipt, ReceiptKind
+from fzalert.messages import Lane, LateReceipt, Receipt, ReceiptKind, TargetKind
 from fzalert.ports import Adapter, Capabilities
 from fzalert.store import Claimed, Lease, PartState, ResultRow, Store, TickInput, TickOutput
 from fzalert.tracing import NOTHING, Attributes, Tracer
@@ -41,6 +41,7 @@ _SENT, _QUEUED = ReceiptKind.SENT, PartState.QUEUED
 GATHER = 0.005
 ENOUGH = 200
 SUBMIT_GRACE = 5.0
+PERSONAL = frozenset({TargetKind.PHONE, TargetKind.MAILBOX})
 IDLE_TICK = 1.0
 RETRY_STORE = 1.0
 SEE_THROUGH = 5.0
@@ -109,6 +110,8 @@ class Slot:
         self._dues: dict[Lane, int] = dict.fromkeys(LANES, clock.millis())
         self._poked = False
         self._unwritten = False
+        self._quiet = False
+        self._quiet_at = 0
         self._sweep_at = clock.monotonic() + SWEEP
         self._found: dict[Key, None] = {}
         self._sent_marks: deque[tuple[float, int]] = deque(maxlen=64)
@@ -285,11 +288,20 @@ class Slot:
         now = self._clock.millis()
         for lane, due in self._dues.items():
             lacking = most - self._lanes.ready(lane)
-            if due > now:
+            if due > now or (lane is Lane.BULK and self._is_quiet(now)):
                 continue
             if lacking > most // 2 or lacking == most:
                 want[lane] = lacking
         return want
+
+    def _is_quiet(self, now: int) -> bool:
+        """Whether bulk to persons waits: also what was accepted before the quiet hours began."""
+        if not self.capabilities.kinds <= PERSONAL:
+            return False
+        if now // 1000 != self._quiet_at:
+            self._quiet_at = now // 1000
+            self._quiet = self._limits.quiet(now) is not None
+        return self._quiet
 
     @property
     def _has_something(self) -> bool:

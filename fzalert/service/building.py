@@ -23,6 +23,7 @@ from fzalert.ports import Adapter, AdapterContext, AdapterState, Signer
 from fzalert.scripts import ScriptSettings
 from fzalert.service.sockets import LocalSocket
 from fzalert.service.standin import StandIn
+from fzalert.service.windows import quiet_end
 from fzalert.service.wrong import where
 from fzalert.store import RESERVE, ChangeSet, SqliteStore, StateRow, Store
 from fzalert.tracing import NOTHING, Tracer, open_tracer
@@ -267,7 +268,10 @@ def adapter_maker(
 
 def limits_of(settings: Settings) -> Limits:
     """What the configuration gives to the engine."""
-    return Limits(unknown_wait_ms=int(settings.limits.unknown_wait.total_seconds() * 1000))
+    return Limits(
+        unknown_wait_ms=int(settings.limits.unknown_wait.total_seconds() * 1000),
+        quiet=lambda now: quiet_end(settings.limits, now),
+    )
 
 
 def caps_of(settings: Settings) -> Caps:
