@@ -37,7 +37,14 @@ class Deadlock(RuntimeError):
 
 
 class SimTask(asyncio.Task[T]):
-    """A task whose place in a set is the same in every run: its hash is its number."""
+    """A task whose place in a set is the same in every run: its hash is its number.
+
+    Attributes:
+        number: Of all tasks of its loop.
+        owner: For whoever has to tell tasks apart.
+    """
+
+    owner: object = None
 
     def __init__(self, number: int, coro: Coroutine[Any, Any, T], **kinds: Any) -> None:
         self.number = number
