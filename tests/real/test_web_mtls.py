@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +14,7 @@ import structlog.testing
 
 from fzalert.config import parse_settings
 from fzalert.ports import AuthKind, MountedRequest, MountedResponse, Route
+from fzalert.testing.house import ShiftedClock
 from fzalert.testing.pki import Authority, Issued
 from fzalert.testing.service import FakeService
 from fzalert.web import Door, MachineDoor, Stopping, WebServer, build_app
@@ -29,6 +32,7 @@ class Listener:
     folder: Path
     authority: Authority
     asked: list[MountedRequest]
+    clock: ShiftedClock
 
     async def run(self, *words: str, said: str = "") -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
@@ -83,10 +87,11 @@ async def listener(tmp_path: Path) -> AsyncIterator[Listener]:
 
     service.mounted["bank"] = [Route("GET", "answer", AuthKind.MTLS, take)]
     stopping = Stopping()
-    app = MachineDoor(build_app(service, settings, stopping=stopping))
+    clock = ShiftedClock()
+    app = MachineDoor(build_app(service, settings, stopping=stopping, clock=clock))
     door = Door.second(settings.web)
     async with WebServer(app, settings.web, stopping, door=door).serving() as url:
-        yield Listener(url.removesuffix("/"), service, tmp_path, authority, asked)
+        yield Listener(url.removesuffix("/"), service, tmp_path, authority, asked, clock)
 
 
 def branch_of(
@@ -191,3 +196,29 @@ async def test_a_token_beside_a_certificate_is_of_the_same_machine(listener: Lis
     for name, status in (("chengguan", 200), ("wang", 401)):
         header = f"Authorization: Bearer {tokens[name]}"
         assert (await listener.curl("/api/v1/status", mine, "--header", header))[1] == status
+
+
+async def test_a_certificate_that_ends_while_its_connection_is_open_is_out_then(
+    listener: Listener,
+) -> None:
+    mine = branch_of(listener.authority, until=timedelta(days=1))
+    listener.service.directory.bind("chengguan", mine.fingerprint)
+    context = ssl.create_default_context(cafile=str(listener.authority.certificate))
+    context.load_cert_chain(mine.certificate, mine.key)
+    host, _, port = listener.url.removeprefix("https://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=context)
+
+    async def ask() -> str:
+        writer.write(b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        assert length is not None
+        body = json.loads(await reader.readexactly(int(length[1])))
+        return str(body.get("code", "let in"))
+
+    try:
+        assert await ask() == "let in"
+        listener.clock.shift = timedelta(days=1, minutes=1)
+        assert await ask() == "credential-expired"
+    finally:
+        writer.close()
