@@ -362,3 +362,26 @@ async def test_a_broken_file_keeps_serving_and_systemd_the_page_and_the_log_are_
     events = [json.loads(line)["event"] for line in daemon.errors.splitlines()]
     assert events.count("config.reload_refused") == 1
     assert events.count("config.reloaded") == 1
+
+
+async def test_a_stop_in_the_middle_of_a_reload_ends_in_order(
+    house: House, systemd: socket.socket
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    async with carrier() as gateway:
+        house.write(house.line("mobile", gateway.port))
+        async with house.daemon({"NOTIFY_SOCKET": systemd.getsockname()}) as daemon:
+            assert systemd.recv(4096).startswith(b"READY=1")
+            house.write(
+                house.line("mobile", gateway.port, "window = 3"), house.line("second", port)
+            )
+            daemon.signal(signal.SIGHUP)
+            assert systemd.recv(4096).startswith(b"RELOADING=1")
+            stopped = await daemon.stop()
+            assert stopped.code == 0, stopped.err
+            assert "Traceback" not in stopped.err
+        house.write(house.line("mobile", gateway.port))
+        async with running(house) as (_, client):
+            await up(client, "mobile")
+            await delivered(client, await warn(client, "phone:13800000006", "6"))
