@@ -10,7 +10,8 @@ from fzalert.messages import Lane
 from fzalert.store import PartState, SqliteStore, Store
 from fzalert.testing import FakeClock
 from fzalert.testing.parcels import make_vault
-from fzalert.testing.stores.machine import Counted, StoreMachine
+from fzalert.testing.stores.keeping_machine import KeepingMachine
+from fzalert.testing.stores.machine import Counted
 
 RECOUNT = """
     SELECT c.name, p.lane, p.state, count(*) FROM (
@@ -22,7 +23,7 @@ RECOUNT = """
 """
 
 
-class SqliteMachine(StoreMachine):
+class SqliteMachine(KeepingMachine):
     @override
     def make(self, folder: Path, clock: FakeClock) -> Store:
         return SqliteStore(folder / "fz.db", clock, make_vault)
