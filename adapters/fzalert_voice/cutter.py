@@ -1,8 +1,8 @@
 """Programmes, cut by a process of its own, so that nothing urgent waits for numbers on samples.
 
-The process is started soon after the channel has opened, or by the first programme, whichever comes
-first. It cuts one programme at a time. When it dies it is started again, and the channel says so
-until it runs; a programme that was under way is cut once more, and then refused for a while.
+The process is started once the channel is open, which does not wait for it. It cuts one programme
+at a time. When it dies it is started again, and the channel says so until it runs; a programme that
+was under way is cut once more, and then refused for a while.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ __all__ = ["Cutter", "CuttingFault"]
 
 _KEPT: Final = 8
 _TRIES: Final = 2
-_WARM_AFTER: Final = 1.0
 _START_AGAIN: Final = 2.0
 _START_WITHIN: Final = 60.0
 _CUT_WITHIN: Final = 60.0
@@ -94,7 +93,6 @@ class Cutter:
 
     async def watch(self) -> None:
         """Keep the process running; run under the channel's background owner."""
-        await self._clock.sleep(_WARM_AFTER)
         while True:
             with suppress(CuttingFault):  # the channel was told
                 async with self._using:
@@ -139,6 +137,8 @@ class Cutter:
         process = self._process
         if process is not None and process.returncode is None and not self._is_midway:
             return process
+        if process is not None and process.returncode is not None:
+            self._told(_gone(process.returncode))
         await self._end()
         try:
             self._process = process = await asyncio.create_subprocess_exec(
