@@ -122,8 +122,9 @@ class People:
         """Put a refusal into the evidence, once an hour for the same one: no flood gets in."""
         now = self._clock.millis()
         self._refused = {key: at for key, at in self._refused.items() if now - at < SAME_REFUSAL_MS}
-        if self._refused.setdefault((who, why), now) != now:
+        if (who, why) in self._refused:
             return
+        self._refused[who, why] = now
         entry = EvidenceEntry(
             "store", self.local_actor().id, "access.refused", {"of": who, "why": why}
         )
