@@ -490,6 +490,9 @@ class Slot:
         self._sweep_at = self._clock.monotonic() + SWEEP
         try:
             await self.reclaim()
+        except LeaseLost:
+            self.may_write = False
+            raise
         except StoreError as error:
             log.warning("store.sweep_failed", channel=self.channel.name, code=error.code)
 

@@ -89,7 +89,11 @@ class Store(Protocol):
         ...
 
     async def recover(self, lease: Lease) -> list[OpenPart]:
-        """The parts of the slot that are claimed and not settled."""
+        """The parts of the slot that are claimed and not settled.
+
+        Raises:
+            LeaseLost: Another owner holds the slot: what is claimed there is no longer this one's.
+        """
         ...
 
     async def acquire(self, channel: str, slot: int, owner: str, ttl: float) -> Lease | None:

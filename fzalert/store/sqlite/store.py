@@ -55,7 +55,7 @@ from fzalert.store.sqlite.reserve import Reserve
 from fzalert.store.sqlite.resuming import resume_as_unknown
 from fzalert.store.sqlite.rows import channel_id
 from fzalert.store.sqlite.settling import count_unknowns, unknowns
-from fzalert.store.sqlite.ticking import tick
+from fzalert.store.sqlite.ticking import check_lease, tick
 from fzalert.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -324,7 +324,12 @@ class SqliteStore(Store):
     @override
     async def recover(self, lease: Lease) -> list[OpenPart]:
         """Read what the former owner left open; see the port."""
-        return await self._write(lambda db: open_parts(db, self.vault, lease))
+
+        def run(db: sqlite3.Connection) -> list[OpenPart]:
+            check_lease(db, lease)
+            return open_parts(db, self.vault, lease)
+
+        return await self._write(run)
 
     @override
     async def acquire(self, channel: str, slot: int, owner: str, ttl: float) -> Lease | None:

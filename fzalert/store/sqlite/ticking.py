@@ -47,7 +47,7 @@ def tick(
         LeaseLost: The stored epoch is another one.
         InputError: A row of the work cannot be stored as it is.
     """
-    _check_lease(connection, lease)
+    check_lease(connection, lease)
     try:
         return _tick(connection, vault, lease, work, now)
     except _ROW_ERRORS as error:
@@ -74,7 +74,8 @@ def _tick(
     )
 
 
-def _check_lease(connection: sqlite3.Connection, lease: Lease) -> None:
+def check_lease(connection: sqlite3.Connection, lease: Lease) -> None:
+    """Raise LeaseLost where another owner has the slot by now."""
     row = connection.execute(
         "SELECT epoch FROM lease WHERE channel = ? AND slot = ?", (lease.channel_id, lease.slot)
     ).fetchone()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from fzalert.errors import LeaseLost
 from fzalert.messages import (
     DeliveryReport,
     Lane,
@@ -111,6 +112,17 @@ class FatesContract(StoreTests):
             assert (found.submission, found.epoch) == (one.submission, lease.epoch)
             assert other.epoch > lease.epoch
             await store.release(other)
+
+    async def test_a_former_owner_finds_nothing_of_what_its_heir_claimed(
+        self, store: Store, parcels: Parcels, lease: Lease
+    ) -> None:
+        await store.release(lease)
+        heir = await store.acquire("sms", 0, "second", 10)
+        assert heir is not None
+        await self.one_out(store, heir, parcels)
+        with pytest.raises(LeaseLost):
+            await store.recover(lease)
+        assert len(await store.recover(heir)) == 1
 
     async def test_another_channel_takes_over(
         self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
