@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from fzalert.access.actors import Actor, Role
 from fzalert.clock import Clock
 from fzalert.config import ChannelSettings, Settings, Sources, settings_of
+from fzalert.config.settings import FileSections
 from fzalert.delivery import ChannelState, Plan, swap
 from fzalert.errors import (
     ChannelUnavailable,
@@ -36,7 +37,7 @@ __all__ = ["MAY_CONFIGURE", "Reload", "changes_between"]
 log = get_logger("fzalert.service")
 
 MAY_CONFIGURE = (Role.ADMIN,)
-SECTIONS = ("store", "web", "drill", "telemetry", "identity", "limits", "log", "relay")
+SECTIONS = tuple(FileSections.model_fields)
 COLD = ("store", "web", "drill", "telemetry")
 """Sections that a process keeps from its start to its end."""
 UP_WITHIN = 10.0
