@@ -79,7 +79,7 @@ class Reader:
                 process.terminate()
                 await self._branch.ended(process)
             case "link":
-                async with httpx.AsyncClient() as browser:
+                async with httpx.AsyncClient(timeout=60) as browser:
                     answer = await browser.get(self._here(block.text.strip()))
                     assert answer.status_code == 303, answer.text
             case _:
