@@ -117,6 +117,7 @@ class TestCmppGateway(
         return settings(peer.simulator.port, **self.more)
 
     @pytest.fixture
+    @override
     async def adapter(
         self, config: CmppConfig, context: AdapterContext
     ) -> AsyncIterator[CmppGateway]:

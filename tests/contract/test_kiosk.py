@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
+from typing_extensions import override
 
 from fzalert.messages import ReceiptKind, ReportKind
 from fzalert.ports import AdapterContext, MountedRequest, Route
@@ -135,6 +136,7 @@ class TestKioskDisplays(ReportsContract, LinkContract, LifecycleContract, Adapte
         return KioskConfig(name="screens", displays=(ScreenConfig(name="lobby"),))
 
     @pytest.fixture
+    @override
     async def adapter(
         self, config: KioskConfig, context: AdapterContext
     ) -> AsyncIterator[KioskDisplays]:

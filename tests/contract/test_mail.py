@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from typing_extensions import override
 
 from fzalert.messages import ReceiptKind
 from fzalert.ports import AdapterContext
@@ -132,6 +133,7 @@ class TestSmtpMail(RefusalContract, SilenceContract, LinkContract, LifecycleCont
         return SmtpConfig(**settings)
 
     @pytest.fixture
+    @override
     async def adapter(self, config: SmtpConfig, context: AdapterContext) -> AsyncIterator[SmtpMail]:
         async with SmtpMail(config, context) as adapter:
             yield adapter

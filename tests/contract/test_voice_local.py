@@ -203,6 +203,7 @@ class TestLocalSpeaker(
         )
 
     @pytest.fixture
+    @override
     async def adapter(
         self, config: LocalSpeakerConfig, context: AdapterContext
     ) -> AsyncIterator[LocalSpeaker]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import SecretStr
+from typing_extensions import override
 
 from fzalert.messages import ReceiptKind
 from fzalert.ports import AdapterContext
@@ -118,6 +119,7 @@ class TestWebhook(RefusalContract, SilenceContract, LinkContract, LifecycleContr
         )
 
     @pytest.fixture
+    @override
     async def adapter(
         self, config: WebhookConfig, context: AdapterContext
     ) -> AsyncIterator[Webhook]:
