@@ -10,6 +10,7 @@ from fzalert.cli.output import Output
 from fzalert.config import Settings
 from fzalert.errors import FzalertError
 from fzalert.messages import (
+    BankPackage,
     DisplayContent,
     Lane,
     Mail,
@@ -131,6 +132,9 @@ def lines_of(rendition: Rendition) -> tuple[str, ...]:
             values = (f"{name}={value}" for name, value in rendition.values)
             told = f"{ref.id}/{ref.audience}/{ref.version} {ref.language} {ref.digest[:12]}…"
             return (f"转交上级 handed over: {told}", *values)
+        case BankPackage():
+            kind = "指令 instruction" if rendition.binding else "预警 pre-alert"
+            return (f"{kind} {rendition.application_id}, SHA-256 {rendition.sha256[:16]}…",)
         case _:
             assert_never(rendition)
 

@@ -103,8 +103,8 @@ def preview(
     settings = current().settings()
     found = find_script(Library.load(), script, audience)
     for kind in RenditionKind:
-        if kind is RenditionKind.RELAY:
-            continue  # no text: what is handed to another fzalert
+        if kind in {RenditionKind.RELAY, RenditionKind.BANK}:
+            continue  # no text: what is handed to another fzalert, or made of a case
         try:
             rendition = render(
                 found,

@@ -23,6 +23,7 @@ from fzalert.messages.phones import (
     normalise_mobile,
 )
 from fzalert.messages.renditions import (
+    BankPackage,
     Coding,
     DisplayContent,
     Mail,
@@ -60,6 +61,7 @@ __all__ = [
     "ActorId",
     "Answer",
     "Appended",
+    "BankPackage",
     "Coding",
     "DeliveryReport",
     "DisplayContent",

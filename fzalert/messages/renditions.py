@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, TypeAdapter
+from typing_extensions import override
 
 
 class RenditionKind(enum.StrEnum):
@@ -19,6 +20,8 @@ class RenditionKind(enum.StrEnum):
     POST = "post"
     RELAY = "relay"
     """No text at all: what another fzalert needs to render it there."""
+    BANK = "bank"
+    """No text of a script either: a freeze request's package for one bank."""
 
 
 class Coding(enum.StrEnum):
@@ -204,7 +207,37 @@ class RelayedWarning:
     kind: Literal["relay"] = "relay"
 
 
-Rendition = SmsText | DisplayContent | Speech | Mail | Post | RelayedWarning
+@dataclass(frozen=True, slots=True, repr=False)
+class BankPackage:
+    """A freeze request's package for the one institution that has the account.
+
+    It names people and accounts: `repr` shows its id and hash, and the store keeps it encrypted.
+
+    Attributes:
+        application_id: Under which the institution answers.
+        institution: Its code in the directory of desks.
+        binding: False for a pre-alert, which binds nobody.
+        body: The package in its one spelling (canonical JSON).
+        sha256: Hash of it, hex.
+        paper: The same as a signed PDF in base64, or empty.
+        drill: Whether it is a rehearsal.
+    """
+
+    application_id: str
+    institution: str
+    binding: bool
+    body: str
+    sha256: str
+    paper: str = ""
+    drill: bool = False
+    kind: Literal["bank"] = "bank"
+
+    @override
+    def __repr__(self) -> str:
+        return f"BankPackage({self.application_id} to {self.institution}, {self.sha256[:16]})"
+
+
+Rendition = SmsText | DisplayContent | Speech | Mail | Post | RelayedWarning | BankPackage
 
 _ADAPTER: TypeAdapter[Rendition] = TypeAdapter(Annotated[Rendition, Discriminator("kind")])
 

@@ -160,6 +160,12 @@ def render(
             return _post(job)
         case RenditionKind.RELAY:
             return _relay(job)
+        case RenditionKind.BANK:
+            raise UnknownScript(
+                "A bank package is made of a case, not of a script.",
+                hint="Use the freeze commands.",
+                field="script",
+            )
 
 
 def _sms(job: Job, profile: SmsProfile, templates: VendorTable | None, *, long: bool) -> SmsText:

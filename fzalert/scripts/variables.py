@@ -59,6 +59,8 @@ def place_of(kind: RenditionKind, lane: Lane) -> Place:
             return Place.MAIL
         case RenditionKind.POST:
             return Place.GROUP
+        case RenditionKind.BANK:
+            return Place.BANK_DESK
         case RenditionKind.RELAY:  # no text is made here; where it is made decides
             return place_of(RenditionKind.SMS, lane)
 

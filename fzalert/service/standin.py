@@ -26,6 +26,7 @@ _FAMILIES = {
     "sms": (TargetKind.PHONE, RenditionKind.SMS),
     "display": (TargetKind.DISPLAY, RenditionKind.DISPLAY),
     "voice": (TargetKind.SPEAKER, RenditionKind.SPEECH),
+    "bank": (TargetKind.BANK_DESK, RenditionKind.BANK),
     "mail": (TargetKind.MAILBOX, RenditionKind.MAIL),
     "post.relay": (TargetKind.PHONE, RenditionKind.RELAY),
     "post": (TargetKind.GROUP, RenditionKind.POST),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
+
 from fzalert import messages
 from fzalert.messages import (
+    BankPackage,
     Coding,
     DisplayContent,
     Lane,
@@ -56,6 +60,16 @@ def sample_rendition(kind: RenditionKind, *, text: str = _TEXT, drill: bool = Fa
             )
         case RenditionKind.RELAY:
             return RelayedWarning(script=SCRIPT, values=(("branch", "一"),), drill=drill)
+        case RenditionKind.BANK:
+            body = json.dumps({"text": text}, ensure_ascii=False)
+            return BankPackage(
+                application_id=f"app-{sha256(body.encode()).hexdigest()[:12]}",
+                institution="sample",
+                binding=True,
+                body=body,
+                sha256=sha256(body.encode()).hexdigest(),
+                drill=drill,
+            )
 
 
 def sample_target(kind: TargetKind) -> Target:
@@ -90,6 +104,8 @@ def text_of(rendition: Rendition, part: int = 0) -> str:
             return rendition.body
         case Post():
             return rendition.text
+        case BankPackage():
+            return rendition.body
         case RelayedWarning():  # the name of the text: the words are the other side's
             ref = rendition.script
             return f"{ref.id}/{ref.audience}/{ref.version} {ref.language} {ref.digest}"
