@@ -20,6 +20,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -158,14 +159,17 @@ async def warm(site: Site) -> AsyncIterator[Warm]:
 
 def _daemon(request: dict[str, Any]) -> int:
     """Be the daemon, in the forked process; its exit code."""
-    from fzalert.cli.app import main as run
     from fzalert.testing.steps import LINK, guarded
+
+    (program,) = entry_points(group="console_scripts", name="fzalert")
+    run = program.load()
 
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(os.open(request["errors"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
     os.environ.update(request["env"])
     guarded(*LINK)
-    return run(request["words"])
+    code: int = run(request["words"])
+    return code
 
 
 def main() -> None:
