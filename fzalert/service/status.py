@@ -52,7 +52,9 @@ class Status:
         self._settings = settings
         self._started_at = clock.now().isoformat(timespec="seconds")
         self._version = metadata.version("fzalert")
-        self.clock = ClockWatch(clock, building.store)
+        self.clock = ClockWatch(
+            clock, building.store, lambda: building.engine.poke(list(building.engine.channels))
+        )
         self._healths: Asker[Health] = Asker("health", building.background, HEALTH_WITHIN)
 
     async def view(self) -> StatusView:

@@ -289,6 +289,8 @@ class ChangeSet:
         moves: What waits on channels that are down, to be moved.
         restore: Targets whose opt-out is taken back.
         settle: Unknown fates that a person settles; the store puts on record what changed.
+        sooner: Milliseconds by which everything that waits for a later time is brought nearer:
+            the wall clock was set back, and what waits was counted by the old one.
     """
 
     events: tuple[Event, ...] = ()
@@ -306,6 +308,7 @@ class ChangeSet:
     moves: tuple[Move, ...] = ()
     restore: tuple[Target, ...] = ()
     settle: tuple[Settlement, ...] = ()
+    sooner: int = 0
 
     @property
     def is_intake(self) -> bool:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from fzalert.errors import Overloaded
-from fzalert.messages import Lane, phone
+from fzalert.messages import Lane, Receipt, ReceiptKind, phone
 from fzalert.service import Service
 from fzalert.service.models import WarnRequest
 from fzalert.testing.engine import FarSide, Play, sms, take_everything
@@ -106,3 +106,23 @@ async def test_a_jump_of_the_clock_is_shown_and_sends_nothing_twice(
                 await service.clock.sleep(0.1)
     numbers = [written.part.target.address for written in line.written]
     assert len(numbers) == len(set(numbers)) == 2
+
+
+async def test_a_clock_that_is_set_back_lets_no_retry_wait_longer(tmp_path: Path) -> None:
+    later = Receipt(ReceiptKind.THROTTLED, retry_after=10)
+    line = FarSide(lambda _: later, sms(reports=False))
+    house = House(tmp_path, {"sms": line.make})
+    house.clock.shift = timedelta(hours=-3)  # so that the approval is older than the jump
+    async with house.service() as service:
+        await house.approve(service)
+    house.clock.shift = timedelta(0)
+    async with house.service() as service:
+        waiting = await house.door(service).warn(
+            "generic", to=phone("13900139000"), lane="urgent", expires_in=timedelta(minutes=5)
+        )
+        async with asyncio.timeout(60):
+            while not line.written:
+                await service.clock.sleep(0.05)
+        line.answer = take_everything
+        house.clock.shift -= timedelta(hours=1)
+        assert (await waiting.outcome(timeout=120)).state == "delivered"

@@ -61,6 +61,8 @@ def write_changes(
         _add_audience(connection, vault, campaign, rows) for campaign, rows in changes.audience
     )
     _write_rows(connection, changes)
+    if changes.sooner > 0:
+        _bring_nearer(connection, changes.sooner, now)
     opted_out = sum(
         suppress(connection, vault, target, reason, now) for target, reason in changes.suppress
     )
@@ -92,6 +94,13 @@ def _move(connection: sqlite3.Connection, wanted: Sequence[Move], now: int, move
         if entry is not None:
             append_evidence(connection, entry, now)
     return total
+
+
+def _bring_nearer(connection: sqlite3.Connection, sooner: int, now: int) -> None:
+    """Bring nearer what waits for a later time; nothing falls due before now."""
+    connection.execute(
+        "UPDATE queue SET due_at = max(?, due_at - ?) WHERE due_at > ?", (now, sooner, now)
+    )
 
 
 def _write_rows(connection: sqlite3.Connection, changes: ChangeSet) -> None:

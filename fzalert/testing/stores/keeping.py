@@ -42,6 +42,20 @@ __all__ = ["KeepingContract"]
 class KeepingContract(StoreTests):
     """Opt-outs, events, evidence, ticks as a whole, leases, restart."""
 
+    # -- a clock that was set back ---------------------------------------------------------
+
+    async def test_what_waits_is_brought_nearer_and_never_before_now(
+        self, store: Store, lease: Lease, parcels: Parcels, clock: FakeClock
+    ) -> None:
+        now = clock.millis()
+        await store.commit(parcels.change(targets=[number(1)], due_at=now + 4 * HOUR))
+        await store.commit(parcels.change(targets=[number(2)], due_at=now + 5_000))
+        await store.commit(ChangeSet(sooner=HOUR))
+        output = await store.tick(lease, TickInput(want={Lane.BULK: 10}))
+        assert len(output.claimed) == 1
+        assert output.claimed[0].submission.target == number(2)
+        assert output.next_due == now + 3 * HOUR
+
     # -- deadlines -------------------------------------------------------------------------
 
     async def test_deadlines_come_soonest_first_until_they_are_removed(self, store: Store) -> None:
