@@ -6,7 +6,16 @@ from datetime import timedelta
 
 from fzalert.access import Role
 from fzalert.freeze import commands, events
-from fzalert.freeze.decide.core import Asking, Decision, Guarded, find_instruction, handle
+from fzalert.freeze.decide.core import (
+    Asking,
+    Decision,
+    Guarded,
+    Refusals,
+    find_instruction,
+    handle,
+    on_case,
+    on_measure,
+)
 from fzalert.freeze.model import FreezeMode, Instruction, InstructionKind, Measure, Stage
 from fzalert.freeze.results import Grade, Outcome, Receipt, result_of
 
@@ -16,13 +25,10 @@ _SENDING = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER)
 
 @handle.register
 def _sent(command: commands.MarkSent, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    case = asking.case
-    if case is None:
-        return guards.missing_case()
-    measure = case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _, measure = opened
     current = measure.current
     if current is None or current.stage not in {Stage.APPROVED, Stage.SENT, Stage.ACKED}:
         return guards.wrong_state(measure)
@@ -45,10 +51,11 @@ def _sent(command: commands.MarkSent, asking: Asking) -> Decision:
 
 @handle.register
 def _acknowledge(command: commands.Acknowledge, asking: Asking) -> Decision:
-    guards = Guarded(asking, command)
-    if asking.case is None:
-        return guards.missing_case()
-    found = find_instruction(asking.case, command.application_id)
+    opened = on_case(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, case = opened
+    found = find_instruction(case, command.application_id)
     if found is None:
         return guards.stop("unknown", "没有该申请编号", "There is no such application id.")
     measure, instruction = found
@@ -71,11 +78,12 @@ def _acknowledge(command: commands.Acknowledge, asking: Asking) -> Decision:
 
 @handle.register
 def _receipt(command: commands.RecordReceipt, asking: Asking) -> Decision:
-    guards = Guarded(asking, command)
-    if asking.case is None:
-        return guards.missing_case()
+    opened = on_case(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, case = opened
     receipt = command.receipt
-    found = find_instruction(asking.case, receipt.application_id)
+    found = find_instruction(case, receipt.application_id)
     if found is None:
         return guards.stop("unknown", "没有该申请编号", "There is no such application id.")
     measure, instruction = found

@@ -9,7 +9,7 @@ from dateutil.relativedelta import relativedelta
 
 from fzalert.access import Role
 from fzalert.freeze import commands, events
-from fzalert.freeze.decide.core import Asking, Decision, Guarded, handle
+from fzalert.freeze.decide.core import Asking, Decision, Guarded, Refusals, handle, on_measure
 from fzalert.freeze.model import (
     FreezeCase,
     FreezeMode,
@@ -28,13 +28,10 @@ _STOPPING = frozenset({_KIND.STOP, _KIND.EXTEND})
 
 @handle.register
 def _reject(command: commands.Reject, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    case = asking.case
-    if case is None:
-        return guards.missing_case()
-    measure = case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _, measure = opened
     current = measure.current
     if current is None or current.stage not in {Stage.REVIEW, Stage.APPROVED}:
         return guards.wrong_state(measure)
@@ -54,13 +51,10 @@ def _reject(command: commands.Reject, asking: Asking) -> Decision:
 
 @handle.register
 def _approve(command: commands.Approve, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    case = asking.case
-    if case is None:
-        return guards.missing_case()
-    measure = case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, case, measure = opened
     current = measure.current
     if current is None or current.stage is not Stage.REVIEW:
         return guards.wrong_state(measure)

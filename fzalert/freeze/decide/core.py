@@ -123,6 +123,39 @@ class Guarded:
         )
 
 
+class OnCase(NamedTuple):
+    """The guards of one command, and the case that it is about."""
+
+    guards: Guarded
+    case: FreezeCase
+
+
+class OnMeasure(NamedTuple):
+    """The guards of one command, the case, and the measure that it is about."""
+
+    guards: Guarded
+    case: FreezeCase
+    measure: Measure
+
+
+def on_case(asking: Asking, command: Command, measure: str = "") -> OnCase | Refusals:
+    """What a command about a case starts from, or that there is no such case."""
+    guards = Guarded(asking, command, measure)
+    return guards.missing_case() if asking.case is None else OnCase(guards, asking.case)
+
+
+def on_measure(asking: Asking, command: Command) -> OnMeasure | Refusals:
+    """What a command about a measure starts from, or that there is no such case or measure."""
+    name = str(getattr(command, "measure", ""))
+    opened = on_case(asking, command, name)
+    if isinstance(opened, Refusals):
+        return opened
+    measure = opened.case.measures.get(name)
+    if measure is None:
+        return opened.guards.missing_measure()
+    return OnMeasure(opened.guards, opened.case, measure)
+
+
 def find_instruction(case: FreezeCase, application_id: str) -> tuple[Measure, Instruction] | None:
     """The measure and instruction of an application id."""
     measure = case.of_application(application_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fzalert.access import Role
 from fzalert.freeze import commands, events
-from fzalert.freeze.decide.core import Asking, Decision, Guarded, handle
+from fzalert.freeze.decide.core import Asking, Decision, Refusals, handle, on_measure
 from fzalert.freeze.model import IN_FORCE, MeasureState, Stage
 
 _POLICE = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER)
@@ -15,13 +15,10 @@ _UNDER_WAY = frozenset(
 
 @handle.register
 def _correct(command: commands.Correct, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    case = asking.case
-    if case is None:
-        return guards.missing_case()
-    measure = case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _, measure = opened
     if measure.state not in {MeasureState.MISMATCH, MeasureState.REFUSED, MeasureState.DRAFT}:
         return guards.wrong_state(measure)
     guards.person(command.by, *_POLICE)
@@ -41,13 +38,10 @@ def _correct(command: commands.Correct, asking: Asking) -> Decision:
 
 @handle.register
 def _irrelevant(command: commands.FindIrrelevant, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    case = asking.case
-    if case is None:
-        return guards.missing_case()
-    measure = case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _, measure = opened
     if measure.state not in IN_FORCE:
         return guards.wrong_state(measure)
     guards.person(command.by, *_POLICE)
@@ -61,13 +55,10 @@ def _irrelevant(command: commands.FindIrrelevant, asking: Asking) -> Decision:
 
 @handle.register
 def _cancel(command: commands.Cancel, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    case = asking.case
-    if case is None:
-        return guards.missing_case()
-    measure = case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _, measure = opened
     if measure.is_final:
         return guards.wrong_state(measure)
     current = measure.current
@@ -91,13 +82,10 @@ def _cancel(command: commands.Cancel, asking: Asking) -> Decision:
 
 @handle.register
 def _expire(command: commands.Expire, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    case = asking.case
-    if case is None:
-        return guards.missing_case()
-    measure = case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _, measure = opened
     # The deadline may be an old one: a renewal or receipt moved the end since it was set.
     if measure.state not in IN_FORCE or measure.expires_at != command.due_at:
         return guards.answer()
@@ -121,12 +109,10 @@ def _expire(command: commands.Expire, asking: Asking) -> Decision:
 
 @handle.register
 def _remind(command: commands.Remind, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    if asking.case is None:
-        return guards.missing_case()
-    measure = asking.case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _, measure = opened
     if measure.is_final:
         return guards.answer()
     late = max(0, int((asking.now - command.due_at).total_seconds()))
@@ -144,12 +130,10 @@ def _remind(command: commands.Remind, asking: Asking) -> Decision:
 
 @handle.register
 def _escalate(command: commands.Escalate, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    if asking.case is None:
-        return guards.missing_case()
-    measure = asking.case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _, measure = opened
     current = measure.current
     if current is None or current.id != command.application_id or current.stage is not Stage.SENT:
         return guards.answer()

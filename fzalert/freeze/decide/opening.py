@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fzalert.access import Role
 from fzalert.freeze import checks, commands, events
-from fzalert.freeze.decide.core import Asking, Decision, Guarded, handle
+from fzalert.freeze.decide.core import Asking, Decision, Guarded, Refusals, handle, on_case
 
 _ENTER = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER, Role.TELLER, Role.BRANCH_MANAGER)
 _POLICE = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER)
@@ -32,9 +32,10 @@ def _open(command: commands.OpenCase, asking: Asking) -> Decision:
 
 @handle.register
 def _officers(command: commands.NameOfficers, asking: Asking) -> Decision:
-    guards = Guarded(asking, command)
-    if asking.case is None:
-        return guards.missing_case()
+    opened = on_case(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _ = opened
     guards.person(command.by, *_POLICE)
     certificates = {officer.certificate for officer in command.officers}
     guards.need("two-officers", len(certificates) >= 2, field="officers")
@@ -45,18 +46,20 @@ def _officers(command: commands.NameOfficers, asking: Asking) -> Decision:
 
 @handle.register
 def _duty(command: commands.SetDuty, asking: Asking) -> Decision:
-    guards = Guarded(asking, command)
-    if asking.case is None:
-        return guards.missing_case()
+    opened = on_case(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _ = opened
     guards.person(command.by, *_POLICE)
     return guards.answer(events.DutySet(at=asking.now, by=command.by.actor, duty=command.duty))
 
 
 @handle.register
 def _attach(command: commands.AttachDocument, asking: Asking) -> Decision:
-    guards = Guarded(asking, command)
-    if asking.case is None:
-        return guards.missing_case()
+    opened = on_case(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _ = opened
     guards.person(command.by, *_ENTER)
     return guards.answer(
         events.DocumentAttached(at=asking.now, by=command.by.actor, attachment=command.attachment)
@@ -65,13 +68,14 @@ def _attach(command: commands.AttachDocument, asking: Asking) -> Decision:
 
 @handle.register
 def _file(command: commands.FileCase, asking: Asking) -> Decision:
-    guards = Guarded(asking, command)
-    if asking.case is None:
-        return guards.missing_case()
+    opened = on_case(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, case = opened
     guards.person(command.by, *_POLICE)
     guards.need(
         "filed",
-        asking.case.report.at <= command.filing.at <= asking.now,
+        case.report.at <= command.filing.at <= asking.now,
         "the filing lies before the report or in the future",
         "filing.at",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fzalert.access import Role
 from fzalert.freeze import checks, commands, events
-from fzalert.freeze.decide.core import Asking, Decision, Guarded, handle
+from fzalert.freeze.decide.core import Asking, Decision, Guarded, Refusals, handle, on_measure
 from fzalert.freeze.decide.graph import allowed_kinds
 from fzalert.freeze.model import FreezeCase, FreezeMode, InstructionKind, Measure
 
@@ -14,13 +14,10 @@ _KIND = InstructionKind
 
 @handle.register
 def _prepare(command: commands.Prepare, asking: Asking) -> Decision:
-    guards = Guarded(asking, command, command.measure)
-    case = asking.case
-    if case is None:
-        return guards.missing_case()
-    measure = case.measures.get(command.measure)
-    if measure is None:
-        return guards.missing_measure()
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, case, measure = opened
     if case.of_application(command.id) is not None:
         return guards.stop("state", "申请编号已使用", "The application id is used already.")
     if command.kind not in allowed_kinds(measure):
