@@ -289,18 +289,27 @@ class Client(ServiceApi):
         return str(await self._ask("add_user", name=name, roles=roles))
 
     @override
-    async def change_user(self, wanted: UserChange) -> str:
-        return str(await self._ask("change_user", wanted=wanted.model_dump(mode="json")))
+    async def change_user(self, wanted: UserChange, by: Actor | None = None) -> str:
+        token = "" if by is None else self._token(by)
+        wish = wanted.model_dump(mode="json", exclude_none=True)
+        return str(await self._ask("change_user", wanted=wish, token=token))
 
     @override
-    async def disable_user(self, name: str) -> None:
-        await self._ask("disable_user", name=name)
+    async def disable_user(self, name: str, by: Actor | None = None) -> None:
+        await self._ask("disable_user", name=name, token="" if by is None else self._token(by))
 
     @override
     async def authenticate(self, token: str) -> Actor:
         """The actor behind a token; the token stays here and is sent with each of its acts."""
         known = await self._ask("authenticate", token=token)
-        actor = Directory.described(known["id"], known["name"], known["roles"], known["kind"])
+        actor = Directory.described(
+            known["id"],
+            known["name"],
+            known["roles"],
+            known["kind"],
+            rank=known["rank"],
+            unit=known["unit"],
+        )
         self._tokens[actor.id] = token
         return actor
 

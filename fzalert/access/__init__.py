@@ -3,6 +3,7 @@
 from fzalert.access.actors import Actor, ActorKind, Role
 from fzalert.access.directory import LOCAL_ROLES, Directory, UserRow
 from fzalert.access.keys import FileSigner, KeySigner, verify
+from fzalert.access.ranks import Rank
 from fzalert.access.vault import KeyRow, KeyState, Vault
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "KeyRow",
     "KeySigner",
     "KeyState",
+    "Rank",
     "Role",
     "UserRow",
     "Vault",

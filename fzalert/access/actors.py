@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import InitVar, dataclass
 
+from fzalert.access.ranks import Rank
 from fzalert.errors import AccessDenied
 from fzalert.messages import ActorId
 
@@ -56,6 +57,8 @@ class Actor:
         roles: What it may be trusted with.
         kind: How it was recognised.
         drill: Its acts carry the mark 演练 and never count.
+        rank: The level of its office.
+        unit: Twelve digits, the code of its unit, or empty.
     """
 
     id: ActorId
@@ -63,6 +66,8 @@ class Actor:
     roles: frozenset[Role]
     kind: ActorKind
     drill: bool = False
+    rank: Rank = Rank.STATION
+    unit: str = ""
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from fzalert.access.actors import SEAL, Actor, ActorKind, Role
+from fzalert.access.ranks import Rank, check_unit
 from fzalert.errors import (
     AccessDenied,
     CertificateUnknown,
@@ -54,6 +55,8 @@ class UserRow(NamedTuple):
         expires_ms: From when on the token is worth nothing, milliseconds; 0 for never.
         certificates: What a client certificate is known by: `sha256:` and its fingerprint in hex,
             or a name in it, `uri:…` or `dns:…`; with `!` in front it is revoked.
+        rank: The level of a person's office.
+        unit: Twelve digits, the code of a person's unit, or empty.
     """
 
     name: str
@@ -66,6 +69,8 @@ class UserRow(NamedTuple):
     machine: bool = False
     expires_ms: int = 0
     certificates: tuple[str, ...] = ()
+    rank: Rank = Rank.STATION
+    unit: str = ""
 
 
 class Directory:
@@ -144,6 +149,8 @@ class Directory:
         drill: bool = False,
         machine: bool = False,
         expires_ms: int = 0,
+        rank: Rank = Rank.STATION,
+        unit: str = "",
     ) -> tuple[UserRow, str]:
         """Add a person or a machine.
 
@@ -155,12 +162,15 @@ class Directory:
             drill: Whether it is of a drill.
             machine: Whether it is a program.
             expires_ms: When the token expires, milliseconds; 0 for never.
+            rank: The level of a person's office.
+            unit: The code of a person's unit, or empty.
 
         Returns:
             The row to keep, and the token, which is shown once and never kept.
 
         Raises:
-            InputError: The name is malformed or taken, or a role is none.
+            InputError: The name is malformed or taken, a role is none, the code of the unit is
+                malformed, or a machine is to have an office.
         """
         if not _NAME.fullmatch(name):
             raise InputError(
@@ -169,6 +179,8 @@ class Directory:
             )
         if name in self._rows:
             raise InputError(f"There is a user {name} already.", field="name")
+        if machine:
+            _no_office(name, rank, unit)
         token = _new_token(name)
         row = UserRow(
             name,
@@ -180,6 +192,8 @@ class Directory:
             drill,
             machine,
             expires_ms,
+            rank=rank,
+            unit=check_unit(unit),
         )
         self._rows[name] = row
         return row, token
@@ -193,6 +207,22 @@ class Directory:
         token = _new_token(name)
         row = self._row(name)._replace(token_hash=_hash(token), expires_ms=expires_ms)
         return self._change(row), token
+
+    def appoint(self, name: str, rank: Rank | None = None, unit: str | None = None) -> UserRow:
+        """Give a person another rank or unit, or both; None leaves what it has.
+
+        Raises:
+            InputError: No such person, a machine, or the code of the unit is malformed.
+        """
+        row = self._row(name)
+        if row.machine:
+            _no_office(name, rank, unit)
+        return self._change(
+            row._replace(
+                rank=row.rank if rank is None else rank,
+                unit=row.unit if unit is None else check_unit(unit),
+            )
+        )
 
     def bind(self, name: str, certificate: str) -> UserRow:
         """Let a client certificate stand for a machine.
@@ -290,13 +320,22 @@ class Directory:
         return Actor(ActorId(f"machine:{name}"), name, roles, ActorKind.MACHINE, seal=SEAL)
 
     @staticmethod
-    def described(id: str, name: str, roles: Iterable[str], kind: str) -> Actor:
+    def described(
+        id: str,
+        name: str,
+        roles: Iterable[str],
+        kind: str,
+        *,
+        rank: str = "station",
+        unit: str = "",
+    ) -> Actor:
         """Issue the actor that another process's directory told of.
 
         It opens nothing here: that process checks the credential again at each act.
         """
         known = frozenset(Role(role) for role in roles)
-        return Actor(ActorId(id), name, known, ActorKind(kind), seal=SEAL)
+        office = Rank.named(rank)
+        return Actor(ActorId(id), name, known, ActorKind(kind), rank=office, unit=unit, seal=SEAL)
 
     def _issue(self, row: UserRow) -> Actor:
         # A deadline of this program is `machine:…`; what comes in from outside is never that.
@@ -306,6 +345,8 @@ class Directory:
             frozenset(Role(role) for role in row.roles),
             ActorKind.MACHINE if row.machine else ActorKind.USER,
             row.drill,
+            row.rank,
+            row.unit,
             seal=SEAL,
         )
 
@@ -326,6 +367,11 @@ def _roles(roles: Iterable[Role | str]) -> tuple[str, ...]:
     except ValueError:
         known = ", ".join(Role)
         raise InputError("That is no role.", hint=f"Roles are {known}.", field="roles") from None
+
+
+def _no_office(name: str, rank: Rank | None, unit: str | None) -> None:
+    if rank or unit:
+        raise InputError(f"{name} is a machine; rank and unit are of a person.", field="rank")
 
 
 def _new_token(name: str) -> str:

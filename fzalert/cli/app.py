@@ -127,6 +127,7 @@ _GROUPS = {
                 "fzalert.cli.user:add_machine",
                 "添加机器，如网点。 Add a machine, such as a branch's.",
             ),
+            "appoint": ("fzalert.cli.user:appoint", "任命级别与单位。 Set rank and unit."),
             "renew": ("fzalert.cli.user:renew", "换发令牌。 Give a new token; the old one ends."),
             "bind": ("fzalert.cli.user:bind", "绑定客户端证书。 Bind a client certificate."),
             "unbind": ("fzalert.cli.user:unbind", "吊销一张证书。 Let a certificate in no more."),

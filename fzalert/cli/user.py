@@ -1,4 +1,4 @@
-"""`fzalert user`: people and machines, their tokens and certificates."""
+"""`fzalert user`: people and machines, their offices, tokens and certificates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,20 @@ from fzalert.errors import InputError
 if TYPE_CHECKING:
     from fzalert.service.models import UserView
 
-__all__ = ["add", "add_machine", "bind", "disable", "list_users", "renew", "revoke", "unbind"]
+__all__ = [
+    "add",
+    "add_machine",
+    "appoint",
+    "bind",
+    "disable",
+    "list_users",
+    "renew",
+    "revoke",
+    "unbind",
+]
+
+RANKS = {"station": "派出所", "county": "县级", "prefecture": "市级", "province": "省级"}
+"""How a list writes the level of an office."""
 
 
 class NewUser(BaseModel):
@@ -32,12 +45,14 @@ async def list_users() -> None:
         users = await api.users()
     session.output.rows(users)
     session.output.table(
-        ["姓名", "种类", "角色", "状态", "自", "令牌到期", "证书"],
+        ["姓名", "种类", "角色", "级别", "单位", "状态", "自", "令牌到期", "证书"],
         [
             [
                 user.name,
                 "机器 machine" if user.machine else "人员 person",
                 ", ".join(user.roles),
+                "–" if user.machine else f"{RANKS[user.rank]} {user.rank}",
+                user.unit or "–",
                 "■ 停用" if user.disabled else "● 有效",
                 user.created_at,
                 user.expires_at or "–",
@@ -48,15 +63,39 @@ async def list_users() -> None:
     )
 
 
-async def add(name: str, *, role: list[str], days: float = 0) -> None:
+async def add(
+    name: str, *, role: list[str], days: float = 0, rank: str = "station", unit: str = ""
+) -> None:
     """Add a person; the token is shown once and kept nowhere.
 
     Args:
         name: Lower-case letters, digits, '_' and '-'.
         role: A role; give the option once for each.
         days: How long the token is good; 0 for good.
+        rank: Level of the person's office: station, county, prefecture or province.
+        unit: Code of the person's unit, twelve digits.
     """
-    await _add(name, role, machine=False, days=days, certificates=[])
+    await _add(name, role, machine=False, days=days, certificates=[], rank=rank, unit=unit)
+
+
+async def appoint(name: str, *, rank: str | None = None, unit: str | None = None) -> None:
+    """Give a person another rank or unit; nobody does so for himself.
+
+    Args:
+        name: Who.
+        rank: Level of the office: station, county, prefecture or province.
+        unit: Code of the unit, twelve digits; an empty text for none.
+    """
+    from fzalert.service.models import UserChange
+
+    session = current()
+    wanted = UserChange(action="appoint", name=name, rank=rank, unit=unit)
+    async with session.service(delivers=False) as api:
+        await api.change_user(wanted, await session.actor(api))
+        found = [user for user in await api.users() if user.name == name]
+    session.output.rows(found)
+    for user in found:
+        session.output.line(f"{name} {RANKS[user.rank]} {user.rank} {user.unit or '–'}")
 
 
 async def add_machine(
@@ -91,7 +130,8 @@ async def renew(name: str, *, days: float = 0) -> None:
 
     session = current()
     async with session.service(delivers=False) as api:
-        token = await api.change_user(UserChange(action="renew", name=name, days=days))
+        wanted = UserChange(action="renew", name=name, days=days)
+        token = await api.change_user(wanted, await session.actor(api))
         (user,) = [user for user in await api.users() if user.name == name]
     _show(name, user.roles, token)
 
@@ -145,14 +185,21 @@ async def disable(name: str) -> None:
     """
     session = current()
     async with session.service(delivers=False) as api:
-        await api.disable_user(name)
+        await api.disable_user(name, await session.actor(api))
         users = await api.users()
     session.output.rows(user for user in users if user.name == name)
     session.output.line(f"{name} 已停用 disabled")
 
 
 async def _add(
-    name: str, roles: list[str], *, machine: bool, days: float, certificates: list[str]
+    name: str,
+    roles: list[str],
+    *,
+    machine: bool,
+    days: float,
+    certificates: list[str],
+    rank: str | None = None,
+    unit: str | None = None,
 ) -> None:
     from fzalert.service.models import UserChange
 
@@ -170,10 +217,12 @@ async def _add(
         machine=machine,
         days=_days(days),
         certificates=certificates,
+        rank=rank,
+        unit=unit,
     )
     session = current()
     async with session.service(delivers=False) as api:
-        token = await api.change_user(wanted)
+        token = await api.change_user(wanted, await session.actor(api))
     _show(name, roles, token)
 
 
@@ -185,7 +234,7 @@ async def _change(action: str, name: str, certificates: list[str]) -> None:
     )
     session = current()
     async with session.service(delivers=False) as api:
-        await api.change_user(wanted)
+        await api.change_user(wanted, await session.actor(api))
         found: list[UserView] = [user for user in await api.users() if user.name == name]
     session.output.rows(found)
     for user in found:

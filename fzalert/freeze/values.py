@@ -18,6 +18,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import override
 
+from fzalert.access.ranks import Rank
+
 __all__ = [
     "Account",
     "AccountKind",
@@ -77,16 +79,6 @@ _Name40 = Annotated[str, _Line, Field(min_length=1, max_length=40)]
 
 class _Value(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Rank(enum.IntEnum):
-    """The level of a public security organ, or of the head who approves."""
-
-    STATION = 0
-    """A police station; it may report and ask, and approve a stop."""
-    COUNTY = 1
-    PREFECTURE = 2
-    PROVINCE = 3
 
 
 class IdType(enum.StrEnum):

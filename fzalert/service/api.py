@@ -93,17 +93,30 @@ class ServiceApi(Protocol):
         """Add a user; the returned token is shown this once and kept nowhere."""
         ...
 
-    async def change_user(self, wanted: UserChange) -> str:
-        """Change with what a user or machine may come in; a new token, or an empty text.
+    async def change_user(self, wanted: UserChange, by: Actor | None = None) -> str:
+        """Change with what a user or machine may come in, or a person's rank and unit.
+
+        Args:
+            wanted: The change.
+            by: The admin; the account that owns this process unless given.
+
+        Returns:
+            A new token, or an empty text.
 
         Raises:
+            AccessDenied: Who asks is no admin, or wants another rank or unit for himself.
             InputError: No such user, a name that is taken, or something that names no certificate.
             StoreError: It could not be put on disk.
         """
         ...
 
-    async def disable_user(self, name: str) -> None:
-        """Close a user's access at once."""
+    async def disable_user(self, name: str, by: Actor | None = None) -> None:
+        """Close a user's access at once.
+
+        Raises:
+            AccessDenied: Who asks is no admin.
+            InputError: No such user.
+        """
         ...
 
     async def authenticate(self, token: str) -> Actor:

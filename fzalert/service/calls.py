@@ -50,10 +50,8 @@ class Calls:
             "unapprove": self._unapprove,
             "users": lambda _: service.users(),
             "add_user": lambda a: service.add_user(_text(a, "name"), _texts(a, "roles")),
-            "change_user": lambda a: service.change_user(
-                UserChange.model_validate(a.get("wanted"))
-            ),
-            "disable_user": lambda a: service.disable_user(_text(a, "name")),
+            "change_user": self._change_user,
+            "disable_user": self._disable_user,
             "authenticate": self._authenticate,
             "changed": self._changed,
             "withdraw": self._withdraw,
@@ -100,6 +98,14 @@ class Calls:
         if token:
             return await self._service.authenticate(token)
         return self._service.local_actor()
+
+    async def _change_user(self, args: Request) -> object:
+        wanted = UserChange.model_validate(args.get("wanted"))
+        return await self._service.change_user(wanted, await self._actor(args))
+
+    async def _disable_user(self, args: Request) -> object:
+        await self._service.disable_user(_text(args, "name"), await self._actor(args))
+        return None
 
     async def _warn(self, args: Request) -> object:
         request = WarnRequest.model_validate(args.get("request"))
@@ -162,6 +168,8 @@ class Calls:
             "name": actor.name,
             "roles": sorted(actor.roles),
             "kind": str(actor.kind),
+            "rank": actor.rank.name.lower(),
+            "unit": actor.unit,
         }
 
 

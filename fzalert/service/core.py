@@ -278,12 +278,12 @@ class Service(DaemonApi):
         return await self._open.people.add(name, roles)
 
     @override
-    async def change_user(self, wanted: UserChange) -> str:
-        return await self._open.people.change(wanted)
+    async def change_user(self, wanted: UserChange, by: Actor | None = None) -> str:
+        return await self._open.people.change(wanted, by)
 
     @override
-    async def disable_user(self, name: str) -> None:
-        await self._open.people.disable(name)
+    async def disable_user(self, name: str, by: Actor | None = None) -> None:
+        await self._open.people.disable(name, by=by)
 
     @override
     async def authenticate(self, token: str) -> Actor:

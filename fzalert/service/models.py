@@ -217,8 +217,9 @@ class ScriptView(_Strict):
 class UserChange(_Strict):
     """A change of who may come in, and with what."""
 
-    action: Literal["add", "renew", "bind", "unbind", "revoke"] = Field(
-        description="add, renew (a new token), bind and unbind (certificates), or revoke (both)."
+    action: Literal["add", "renew", "appoint", "bind", "unbind", "revoke"] = Field(
+        description="add, renew (a new token), appoint (rank and unit), bind and unbind"
+        " (certificates), or revoke (token and certificates)."
     )
     name: Text = Field(max_length=32, description="Name of the user or machine.")
     roles: list[Text] = Field(default_factory=list, description="Roles, for add.")
@@ -227,6 +228,16 @@ class UserChange(_Strict):
     certificates: list[Text] = Field(
         default_factory=list,
         description="Client certificates, by sha256: and fingerprint, or by uri: or dns: and name.",
+    )
+    rank: Text | None = Field(
+        default=None,
+        description="Level of the person's office: station, county, prefecture or province; without"
+        " it as it stands, at first station.",
+    )
+    unit: Text | None = Field(
+        default=None,
+        description="Code of the person's unit, twelve digits, or empty for none; without it as it"
+        " stands.",
     )
 
 
@@ -245,6 +256,11 @@ class UserView(_Strict):
         default_factory=list,
         description="What its client certificates are known by; with ! in front: revoked.",
     )
+    rank: str = Field(
+        default="station",
+        description="Level of the person's office: station, county, prefecture or province.",
+    )
+    unit: str = Field(default="", description="Twelve digits, the code of the unit, or empty.")
 
 
 class RefusalView(_Strict):

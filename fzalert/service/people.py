@@ -1,7 +1,8 @@
 """Who may come in: the users of an open service, on disk before they count.
 
-What a user has beside name, roles and token (expiry, certificates, whether it is a machine) stands
-as one row of state beside its row, written in the same commit.
+What a user has beside name, roles and token (expiry, certificates, rank and unit, whether it is a
+machine) stands as one row of state beside its row, written in the same commit. Only an admin
+changes the table, and nobody his own rank or unit: a rank decides what he may approve.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from fzalert.access import directory as access
 from fzalert.access.actors import Actor, Role
 from fzalert.access.directory import Directory
+from fzalert.access.ranks import Rank
 from fzalert.clock import Clock
 from fzalert.errors import AccessDenied, CredentialExpired, InputError
 from fzalert.evidence import Json
@@ -148,6 +150,8 @@ class People:
                 machine=row.machine,
                 expires_at=time_text(row.expires_ms),
                 certificates=list(row.certificates),
+                rank=row.rank.name.lower(),
+                unit=row.unit,
             )
             for row in self._directory.rows
         ]
@@ -160,6 +164,9 @@ class People:
         machine: bool = False,
         days: float = 0,
         certificates: Sequence[str] = (),
+        rank: Rank = Rank.STATION,
+        unit: str = "",
+        by: Actor | None = None,
     ) -> str:
         """Add a user; returns the token, which is kept nowhere.
 
@@ -169,11 +176,16 @@ class People:
             machine: Whether it is a program.
             days: For how long the token is good; 0 for good.
             certificates: What its client certificates are known by; see `Directory.bind`.
+            rank: The level of a person's office.
+            unit: The code of a person's unit, or empty.
+            by: The admin; this process's own account unless given.
 
         Raises:
-            InputError: The name is malformed or taken, or a role is none.
+            AccessDenied: Who asks is no admin.
+            InputError: The name is malformed or taken, a role is none, or the unit is malformed.
             StoreError: It could not be put on disk; there is no such user.
         """
+        admin = self._admin(by)
         async with self._changing:
             await self._reload()
             row, token = self._directory.add_user(
@@ -183,6 +195,8 @@ class People:
                 drill=self._drill,
                 machine=machine,
                 expires_ms=self._expires(days),
+                rank=rank,
+                unit=unit,
             )
             try:
                 for certificate in certificates:
@@ -190,41 +204,81 @@ class People:
             except InputError:
                 self._stale = True
                 raise
-            await self._keep(row, "user.add")
+            await self._keep(row, "user.add", admin)
         return token
 
-    async def renew(self, name: str, days: float = 0) -> str:
+    async def renew(self, name: str, days: float = 0, *, by: Actor | None = None) -> str:
         """Give a user a new token; the old one is worth nothing. Raises as `add`."""
+        admin = self._admin(by)
         async with self._changing:
             await self._reload()
             row, token = self._directory.renew_token(name, self._expires(days))
-            await self._keep(row, "user.renew")
+            await self._keep(row, "user.renew", admin)
         return token
 
-    async def bind(self, name: str, certificate: str) -> None:
-        """Let a client certificate stand for a machine. Raises as `Directory.bind`."""
-        await self._change(lambda: self._directory.bind(name, certificate), "user.bind")
-
-    async def unbind(self, name: str, certificate: str) -> None:
-        """Let a client certificate in no more. Raises as `Directory.unbind`."""
-        await self._change(lambda: self._directory.unbind(name, certificate), "user.unbind")
-
-    async def revoke(self, name: str) -> None:
-        """Make a user's token and certificates worth nothing. Raises as `Directory.revoke`."""
-        await self._change(lambda: self._directory.revoke(name), "user.revoke")
-
-    async def _change(self, change: Callable[[], access.UserRow], what: str) -> None:
-        async with self._changing:
-            await self._reload()
-            await self._keep(change(), what)
-
-    async def change(self, wanted: UserChange) -> str:
-        """Do what a request asks for; returns a new token, or an empty text.
+    async def appoint(
+        self,
+        name: str,
+        *,
+        rank: Rank | None = None,
+        unit: str | None = None,
+        by: Actor | None = None,
+    ) -> None:
+        """Give a person another rank or unit, or both; None leaves what it has.
 
         Raises:
+            AccessDenied: Who asks is no admin, or is that person.
+            InputError: As `Directory.appoint`, or nothing is to be changed.
+            StoreError: It could not be put on disk; nothing is changed.
+        """
+        admin = self._admin(by)
+        if admin.id == f"user:{name}":
+            raise AccessDenied(
+                "Nobody gives himself a rank or a unit.", hint="Another admin has to do it."
+            )
+        if rank is None and unit is None:
+            raise InputError("Which rank or unit? Give at least one of them.", field="rank")
+        await self._change(lambda: self._directory.appoint(name, rank, unit), "user.appoint", admin)
+
+    async def bind(self, name: str, certificate: str, *, by: Actor | None = None) -> None:
+        """Let a client certificate stand for a machine. Raises as `Directory.bind`."""
+        admin = self._admin(by)
+        await self._change(lambda: self._directory.bind(name, certificate), "user.bind", admin)
+
+    async def unbind(self, name: str, certificate: str, *, by: Actor | None = None) -> None:
+        """Let a client certificate in no more. Raises as `Directory.unbind`."""
+        admin = self._admin(by)
+        await self._change(lambda: self._directory.unbind(name, certificate), "user.unbind", admin)
+
+    async def revoke(self, name: str, *, by: Actor | None = None) -> None:
+        """Make a user's token and certificates worth nothing. Raises as `Directory.revoke`."""
+        admin = self._admin(by)
+        await self._change(lambda: self._directory.revoke(name), "user.revoke", admin)
+
+    def _admin(self, by: Actor | None) -> Actor:
+        """Who changes the table: an admin, or the account that owns the store. Raises otherwise."""
+        admin = by or self.local_actor()
+        require(admin, Role.ADMIN, drill=self._drill)
+        return admin
+
+    async def _change(self, change: Callable[[], access.UserRow], what: str, admin: Actor) -> None:
+        async with self._changing:
+            await self._reload()
+            await self._keep(change(), what, admin)
+
+    async def change(self, wanted: UserChange, by: Actor | None = None) -> str:
+        """Do what a request asks for; returns a new token, or an empty text.
+
+        Args:
+            wanted: The request.
+            by: The admin; this process's own account unless given.
+
+        Raises:
+            AccessDenied: Who asks is no admin.
             InputError: As the method of that name.
             StoreError: It could not be put on disk.
         """
+        rank = None if wanted.rank is None else Rank.named(wanted.rank)
         match wanted.action:
             case "add":
                 return await self.add(
@@ -233,17 +287,22 @@ class People:
                     machine=wanted.machine,
                     days=wanted.days,
                     certificates=wanted.certificates,
+                    rank=rank or Rank.STATION,
+                    unit=wanted.unit or "",
+                    by=by,
                 )
             case "renew":
-                return await self.renew(wanted.name, wanted.days)
+                return await self.renew(wanted.name, wanted.days, by=by)
+            case "appoint":
+                await self.appoint(wanted.name, rank=rank, unit=wanted.unit, by=by)
             case "bind":
                 for certificate in wanted.certificates:
-                    await self.bind(wanted.name, certificate)
+                    await self.bind(wanted.name, certificate, by=by)
             case "unbind":
                 for certificate in wanted.certificates:
-                    await self.unbind(wanted.name, certificate)
+                    await self.unbind(wanted.name, certificate, by=by)
             case "revoke":
-                await self.revoke(wanted.name)
+                await self.revoke(wanted.name, by=by)
         return ""
 
     def _expires(self, days: float) -> int:
@@ -253,11 +312,12 @@ class People:
             )
         return self._clock.millis() + int(days * DAY_MS) if days else 0
 
-    async def disable(self, name: str) -> None:
+    async def disable(self, name: str, *, by: Actor | None = None) -> None:
         """Keep a user from acting. Raises `InputError` for an unknown one, and as `add`."""
-        await self._change(lambda: self._directory.disable(name), "user.disable")
+        admin = self._admin(by)
+        await self._change(lambda: self._directory.disable(name), "user.disable", admin)
 
-    async def _keep(self, row: access.UserRow, what: str) -> None:
+    async def _keep(self, row: access.UserRow, what: str, admin: Actor) -> None:
         roles = ",".join(row.roles)
         kept = UserRow(
             row.name,
@@ -272,10 +332,12 @@ class People:
             "machine": row.machine,
             "expires": row.expires_ms,
             "certificates": row.certificates,
+            "rank": row.rank.name.lower(),
+            "unit": row.unit,
         }
         beside = StateRow(CREDENTIALS, row.name, json.dumps(more).encode())
         facts: dict[str, Json] = {"user": row.name, "roles": roles, **more}
-        entry = EvidenceEntry("store", self.local_actor().id, what, facts)
+        entry = EvidenceEntry("store", admin.id, what, facts)
         try:
             await self._store.commit(ChangeSet(users=(kept,), state=(beside,), evidence=(entry,)))
         except BaseException:
@@ -283,10 +345,12 @@ class People:
             raise
 
 
-def _credentials(kept: dict[str, Any]) -> tuple[bool, int, tuple[str, ...]]:
-    """What the row of state says: machine, expiry, certificates."""
+def _credentials(kept: dict[str, Any]) -> tuple[bool, int, tuple[str, ...], Rank, str]:
+    """What the row of state says: machine, expiry, certificates, rank, unit."""
     return (
         bool(kept.get("machine", False)),
         int(kept.get("expires", 0)),
         tuple(kept.get("certificates", ())),
+        Rank.named(kept.get("rank", "station")),
+        str(kept.get("unit", "")),
     )

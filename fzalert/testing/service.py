@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from typing_extensions import override
 
-from fzalert.access import Actor, Directory
+from fzalert.access import Actor, Directory, Rank, Role
 from fzalert.config import Settings
 from fzalert.errors import AccessDenied, DuplicateKey, InputError, StoreDamaged, UnknownScript
 from fzalert.messages import mask_digits
@@ -190,6 +190,8 @@ class FakeService(DaemonApi):
                 created_at=ACCEPTED,
                 machine=row.machine,
                 certificates=list(row.certificates),
+                rank=row.rank.name.lower(),
+                unit=row.unit,
             )
             for row in self.directory.rows
         ]
@@ -200,17 +202,25 @@ class FakeService(DaemonApi):
         return self.tokens[name]
 
     @override
-    async def change_user(self, wanted: UserChange) -> str:
+    async def change_user(self, wanted: UserChange, by: Actor | None = None) -> str:
+        (by or self.directory.local_actor()).require(Role.ADMIN)
         token = ""
+        rank = None if wanted.rank is None else Rank.named(wanted.rank)
         match wanted.action:
             case "add":
                 _, token = self.directory.add_user(
-                    wanted.name, wanted.roles, machine=wanted.machine
+                    wanted.name,
+                    wanted.roles,
+                    machine=wanted.machine,
+                    rank=rank or Rank.STATION,
+                    unit=wanted.unit or "",
                 )
                 for certificate in wanted.certificates:
                     self.directory.bind(wanted.name, certificate)
             case "renew":
                 _, token = self.directory.renew_token(wanted.name)
+            case "appoint":
+                self.directory.appoint(wanted.name, rank, wanted.unit)
             case "bind" | "unbind":
                 change = getattr(self.directory, wanted.action)
                 for certificate in wanted.certificates:
@@ -249,7 +259,8 @@ class FakeService(DaemonApi):
         return self.directory.by_certificate(fingerprint, names)
 
     @override
-    async def disable_user(self, name: str) -> None:
+    async def disable_user(self, name: str, by: Actor | None = None) -> None:
+        (by or self.directory.local_actor()).require(Role.ADMIN)
         self.directory.disable(name)
 
     @override

@@ -175,6 +175,21 @@ def test_a_token_is_shown_once(terminal: Terminal, service: FakeService) -> None
     assert terminal("user", "add", "qian", "--role", "boss").code == Exit.USAGE
 
 
+def test_an_office_is_given_by_an_admin_and_shown_in_the_list(
+    terminal: Terminal, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = ["--rank", "county", "--unit", "110101000000"]
+    assert terminal("user", "add", "ma", "--role", "detective", *office).code == 0
+    assert "县级 county" in terminal("user", "list").out
+    made = terminal("user", "appoint", "ma", "--rank", "prefecture", "--json")
+    assert (made.rows[0]["rank"], made.rows[0]["unit"]) == ("prefecture", "110101000000")
+    assert terminal("user", "appoint", "ma", "--rank", "national").code == Exit.USAGE
+    monkeypatch.setenv("FZALERT_TOKEN", service.tokens["wang"])
+    assert terminal("user", "appoint", "ma", "--rank", "province").code == Exit.GUARD
+    assert terminal("user", "disable", "ma").code == Exit.GUARD
+    assert terminal("user", "add", "x", "--role", "admin").code == Exit.GUARD
+
+
 def test_campaigns_are_planned_and_steered(terminal: Terminal, tmp_path: Path) -> None:
     plan = ["campaign", "plan", "people.csv", "--name", "十一月", "--script", "generic", "--json"]
     made = terminal(*plan)
