@@ -11,9 +11,10 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from fzalert.clock import Clock
 from fzalert.errors import GuardsUnmet, InputError, IntegrityError, StaleVersion, StoreError
@@ -21,11 +22,19 @@ from fzalert.evidence import Json, Link
 from fzalert.freeze.commands import Authority, Command, Facts, OpenCase
 from fzalert.freeze.deadlines import Due, command_for, due
 from fzalert.freeze.decide import Refusals, decide
-from fzalert.freeze.events import Event, Refused, dump_event, load_event
+from fzalert.freeze.events import (
+    Event,
+    InstructionApproved,
+    InstructionPrepared,
+    Refused,
+    dump_event,
+    load_event,
+)
 from fzalert.freeze.evolve import evolve, replay
 from fzalert.freeze.keys import KEYS, CaseKey, Sealer
 from fzalert.freeze.model import FreezeCase
 from fzalert.freeze.policy import Policy
+from fzalert.freeze.values import legal_day
 from fzalert.store import (
     Acceptance,
     ChangeSet,
@@ -37,12 +46,16 @@ from fzalert.store import (
 )
 from fzalert.store import Event as StoredEvent
 
-__all__ = ["CaseBook", "Change", "Entry", "Exhibit", "stream_of"]
+__all__ = ["Around", "CaseBook", "Change", "Entry", "Exhibit", "Look", "stream_of"]
 
 ACCOUNTS = "freeze-account"
 """Namespace of the rows that find open measures by the blind index of their account."""
 CASES = "freeze-case"
 """Namespace of the rows that list the cases; the value is `open` or `ended`."""
+DOCUMENTS = "freeze-document"
+"""Namespace of the documents of cases, each sealed with its case's key."""
+COUNTS = "freeze-count"
+"""Namespace of the rows by which a day's instructions of a person and of a unit are counted."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_TRIES = 5
 _CACHED = 512
@@ -51,6 +64,25 @@ _CACHED = 512
 def stream_of(case_id: str) -> str:
     """Name of a case's stream, of its evidence chain, and of its deadlines' owner."""
     return f"case/{case_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What lies outside a case and goes with a decision about it.
+
+    Attributes:
+        facts: What the decision rests on.
+        accepts: Messages that go out with it, in the same commit.
+        state: Rows that are written in the same commit.
+    """
+
+    facts: Facts = field(default_factory=Facts)
+    accepts: Sequence[Acceptance] = ()
+    state: Sequence[StateRow] = ()
+
+
+Look: TypeAlias = Callable[[FreezeCase, datetime], Awaitable[Around]]
+"""Asked with the very case and time that are decided about, so that nothing lies between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +172,7 @@ class CaseBook:
             InputError: There is no such case, or its key was destroyed.
             IntegrityError: An event was altered.
         """
-        key = await CaseKey.load(case_id, self._store, self._sealer)
-        if key is None:
-            raise InputError(
-                "There is no such case, or its key was destroyed.",
-                hint="`fzalert freeze board` lists the cases.",
-                field="case",
-            )
+        key = await self._key(case_id)
         return [
             Entry(version, load_event(key.open(version, event.body)))
             for version, _, event in await self._store.events(stream_of(case_id))
@@ -159,9 +185,7 @@ class CaseBook:
             InputError: There is no such case, or its key was destroyed.
             IntegrityError: An event was altered.
         """
-        key = await CaseKey.load(case_id, self._store, self._sealer)
-        if key is None:
-            raise InputError("There is no such case, or its key was destroyed.", field="case")
+        key = await self._key(case_id)
         stream = stream_of(case_id)
         return Exhibit(
             key.raw,
@@ -187,6 +211,46 @@ class CaseBook:
                 found.append((case_id, measure))
         return found
 
+    async def counted(self, who: str) -> int:
+        """How many instructions a person prepared or approved today, or of a unit by its code."""
+        return len(await self._store.state(COUNTS, f"{legal_day(self.now())}/{who}/"))
+
+    async def sealed_document(self, case_id: str, name: str, body: bytes) -> StateRow:
+        """The row that keeps a document, for the commit that attaches it.
+
+        Args:
+            case_id: The case.
+            name: Under which it is found, such as its hash.
+            body: Its bytes.
+
+        Raises:
+            InputError: There is no such case.
+        """
+        key = await self._key(case_id)
+        return StateRow(DOCUMENTS, f"{case_id}/{name}", key.seal_document(name, body))
+
+    async def documents(self, case_id: str, prefix: str = "") -> dict[str, bytes]:
+        """The documents of a case by name, or those whose name begins with a text.
+
+        Raises:
+            InputError: There is no such case.
+            IntegrityError: One was altered.
+        """
+        key = await self._key(case_id)
+        rows = await self._store.state(DOCUMENTS, f"{case_id}/{prefix}")
+        named = [(found.removeprefix(f"{case_id}/"), blob) for found, blob in rows]
+        return {name: key.open_document(name, blob) for name, blob in named}
+
+    async def _key(self, case_id: str) -> CaseKey:
+        key = await CaseKey.load(case_id, self._store, self._sealer)
+        if key is None:
+            raise InputError(
+                "There is no such case, or its key was destroyed.",
+                hint="`fzalert freeze board` lists the cases.",
+                field="case",
+            )
+        return key
+
     # -- changing --------------------------------------------------------------------------
 
     async def do(
@@ -196,6 +260,7 @@ class CaseBook:
         facts: Facts | None = None,
         *,
         accepts: Sequence[Acceptance] = (),
+        look: Look | None = None,
         fired: Deadline | None = None,
     ) -> Change:
         """Decide about a command and write what follows.
@@ -205,6 +270,7 @@ class CaseBook:
             command: What is asked.
             facts: What lies outside the case; what other cases hold is looked up here.
             accepts: Messages that go out with it, in the same commit.
+            look: Asked for facts, messages and rows, instead of the two before.
             fired: The deadline that asks, removed in the same commit.
 
         Raises:
@@ -215,7 +281,8 @@ class CaseBook:
         lock = self._changing.setdefault(case_id, asyncio.Lock())
         try:
             async with lock:
-                return await self._decided(case_id, command, facts or Facts(), accepts, fired)
+                around = Around(facts or Facts(), accepts)
+                return await self._decided(case_id, command, around, look, fired)
         finally:
             if not lock.locked():
                 self._changing.pop(case_id, None)
@@ -224,14 +291,16 @@ class CaseBook:
         self,
         case_id: str,
         command: Command,
-        facts: Facts,
-        accepts: Sequence[Acceptance],
+        around: Around,
+        look: Look | None,
         fired: Deadline | None,
     ) -> Change:
         for _ in range(_MOST_TRIES):
             case = None if isinstance(command, OpenCase) else await self.case(case_id)
-            facts = await self._looked_up(case, command, facts)
             now = self.now()
+            if look is not None and case is not None:
+                around = await look(case, now)
+            facts = await self._looked_up(case, command, around.facts)
             answer = decide(case, command, self.policy, now, facts)
             refused = isinstance(answer, Refusals)
             events = (
@@ -247,8 +316,9 @@ class CaseBook:
                     await self._store.commit(ChangeSet(deadlines=(_removed(fired),)))
                 return Change(await self.case(case_id), (), None)
             try:
+                with_it = Around() if refused else around
                 after, committed = await self._write(
-                    case_id, case, events, () if refused else accepts, fired
+                    case_id, case, events, with_it, command.by, fired
                 )
             except BaseException as error:
                 self._cases.pop(case_id, None)
@@ -266,7 +336,8 @@ class CaseBook:
         case_id: str,
         case: FreezeCase | None,
         events: Sequence[Event],
-        accepts: Sequence[Acceptance],
+        around: Around,
+        by: Authority,
         fired: Deadline | None,
     ) -> tuple[FreezeCase, Committed]:
         key = (
@@ -290,12 +361,14 @@ class CaseBook:
             raise ValueError("a change without events")
         rows = [] if case is not None else [key.row(self._sealer)]
         rows += self._index_rows(case, after)
+        rows += [row for event in events for row in _count_rows(case_id, event, by)]
+        rows += around.state
         before = () if case is None else due(case, self.policy)
         changes = ChangeSet(
             events=tuple(sealed),
             stream=stream_of(case_id),
             expected_version=0 if case is None else case.version,
-            accepts=tuple(accepts),
+            accepts=tuple(around.accepts),
             deadlines=tuple(self._deadlines(case_id, before, due(after, self.policy), fired)),
             evidence=tuple(evidence),
             state=tuple(rows),
@@ -378,12 +451,7 @@ class CaseBook:
             return facts
         found = await self.find_account(measure.account.key)
         elsewhere = {measure.account.key} if any(id_ != case.id for id_, _ in found) else set()
-        return Facts(
-            frozenset(facts.open_elsewhere | elsewhere),
-            facts.desks,
-            facts.prefectures,
-            facts.package_sha256,
-        )
+        return replace(facts, open_elsewhere=frozenset(facts.open_elsewhere | elsewhere))
 
     def _index_rows(self, before: FreezeCase | None, after: FreezeCase) -> list[StateRow]:
         rows = []
@@ -436,6 +504,16 @@ class CaseBook:
         )
 
 
+def _count_rows(case_id: str, event: Event, by: Authority) -> list[StateRow]:
+    """Rows that count an instruction for the day's limits of a person and of a unit."""
+    if not isinstance(event, InstructionPrepared | InstructionApproved):
+        return []
+    day = legal_day(event.at)
+    one = f"{case_id}/{event.id}/{event.type}"
+    names = [by.actor, *([by.unit] if by.unit else [])]
+    return [StateRow(COUNTS, f"{day}/{name}/{one}", b"1") for name in names]
+
+
 def _unmet(answer: Refusals) -> GuardsUnmet:
     reasons = tuple((one.guard, one.zh, one.en, one.source) for one in answer.refusals)
     details = "; ".join(
@@ -466,4 +544,4 @@ def _body(one: Due) -> bytes:
     return json.dumps({"kind": one.kind, "base": one.base_at.isoformat()}).encode()
 
 
-__all__ += ["ACCOUNTS", "CASES", "KEYS"]
+__all__ += ["ACCOUNTS", "CASES", "COUNTS", "DOCUMENTS", "KEYS"]

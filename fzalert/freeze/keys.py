@@ -92,15 +92,34 @@ class CaseKey:
         Raises:
             IntegrityError: It was altered, or stands at another place than its own.
         """
+        return self._opened(f"Event {version}", self._bound(version), blob)
+
+    def seal_document(self, name: str, plain: bytes) -> bytes:
+        """Encrypt a document; it is bound to its name."""
+        nonce = os.urandom(_NONCE)
+        return _VERSION + nonce + self._cipher.encrypt(nonce, plain, self._bound_document(name))
+
+    def open_document(self, name: str, blob: bytes) -> bytes:
+        """Decrypt a document.
+
+        Raises:
+            IntegrityError: It was altered, or is another one.
+        """
+        return self._opened("A document", self._bound_document(name), blob)
+
+    def _opened(self, what: str, bound: bytes, blob: bytes) -> bytes:
         if blob[:1] != _VERSION or len(blob) < 1 + _NONCE + _TAG:
-            raise IntegrityError(f"Event {version} of a case is no sealed event.")
+            raise IntegrityError(f"{what} of a case is not sealed.")
         nonce = blob[1 : 1 + _NONCE]
         try:
-            return self._cipher.decrypt(nonce, blob[1 + _NONCE :], self._bound(version))
+            return self._cipher.decrypt(nonce, blob[1 + _NONCE :], bound)
         except self._altered:
             raise IntegrityError(
-                f"Event {version} of a case was altered, or moved from another place."
+                f"{what} of a case was altered, or moved from another place."
             ) from None
+
+    def _bound_document(self, name: str) -> bytes:
+        return f"fz1|document|{self._case}|{name}".encode()
 
     def _bound(self, version: int) -> bytes:
         return f"fz1|event.body|{self._case}|{version}".encode()

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from fzalert.access.vault import KeyRow, Vault
 from fzalert.evidence import verify
 from fzalert.evidence.chain import Link
 from fzalert.freeze import commands as c
-from fzalert.freeze.book import CaseBook, stream_of
+from fzalert.freeze.book import DOCUMENTS, Around, CaseBook, stream_of
 from fzalert.freeze.evolve import replay
 from fzalert.freeze.keys import KEYS
 from fzalert.freeze.model import FreezeCase, InstructionKind, Measure, MeasureState
@@ -268,3 +268,52 @@ async def test_nothing_fires_before_its_time(office: Office) -> None:
         assert office.clock.millis() >= last - 1
         measure = (await book.case("c1")).measures["m1"]
         assert measure.state is MeasureState.EXPIRED
+
+
+async def test_instructions_of_a_day_are_counted_for_person_and_unit(office: Office) -> None:
+    async with office.open() as book:
+        await office.entered()
+        await office.stopped()
+        people = office.people()
+        assert await book.counted(people.author.actor) == 1
+        assert await book.counted(people.second.actor) == 1
+        assert await book.counted(people.author.unit) == 2
+        assert await book.counted("nobody") == 0
+    async with office.open() as book:
+        assert await book.counted("author") == 1
+        office.clock.advance(86_400)
+        assert await book.counted("author") == 0
+
+
+async def test_a_document_is_kept_with_its_event_and_read_by_nobody_else(office: Office) -> None:
+    secret = "%PDF-1.7 张三的身份证".encode()
+    paper = attachment(AttachmentType.IDENTITY)
+    async with office.open() as book:
+        await office.entered()
+        row = await book.sealed_document("c1", SHA, secret)
+
+        async def look(case: FreezeCase, now: datetime) -> Around:
+            assert (case.id, now) == ("c1", book.now())
+            return Around(state=(row,))
+
+        by = office.people().author
+        await book.do("c1", c.AttachDocument(by, paper), look=look)
+        assert await book.documents("c1") == {SHA: secret}
+        # What is refused keeps nothing.
+        other = await book.sealed_document("c1", "cd" * 32, secret)
+
+        async def look_again(case: FreezeCase, now: datetime) -> Around:
+            return Around(state=(other,))
+
+        with pytest.raises(fzalert.GuardsUnmet):
+            await book.do(
+                "c1", c.AttachDocument(replace(by, roles=frozenset()), paper), look=look_again
+            )
+        assert set(await book.documents("c1")) == {SHA}
+        await office.store.commit(
+            ChangeSet(state=(StateRow(DOCUMENTS, f"c1/{'cd' * 32}", row.value),))
+        )
+        with pytest.raises(fzalert.IntegrityError, match="A document"):
+            await book.documents("c1")
+    found = b"".join(path.read_bytes() for path in office.folder.iterdir() if path.is_file())
+    assert secret not in found
