@@ -76,6 +76,7 @@ class Client(ServiceApi):
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
         self._tokens: dict[str, str] = {}
+        self._proved: dict[object, int] = {}
         self._reading: asyncio.Future[None] | None = None
         self._is_open = False
         self._connecting = asyncio.Lock()
@@ -169,6 +170,8 @@ class Client(ServiceApi):
         number = self._number
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
+        if args.get("token") in self._proved:
+            args["proved"] = self._proved[args["token"]]
         line = json.dumps({"id": number, "call": call, "args": args}, ensure_ascii=False)
         writer.write(line.encode() + b"\n")
         try:
@@ -309,8 +312,10 @@ class Client(ServiceApi):
             known["kind"],
             rank=known["rank"],
             unit=known["unit"],
+            proved_ms=known["proved"],
         )
         self._tokens[actor.id] = token
+        self._proved[token] = int(known["proved"])
         return actor
 
     @override

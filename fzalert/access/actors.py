@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, field
+from datetime import datetime
 
 from fzalert.access.ranks import Rank
 from fzalert.errors import AccessDenied
@@ -59,6 +60,8 @@ class Actor:
         drill: Its acts carry the mark 演练 and never count.
         rank: The level of its office.
         unit: Twelve digits, the code of its unit, or empty.
+        proved_at: When the person last showed a credential, or None: a machine and the account of
+            the operating system prove no person.
     """
 
     id: ActorId
@@ -68,6 +71,7 @@ class Actor:
     drill: bool = False
     rank: Rank = Rank.STATION
     unit: str = ""
+    proved_at: datetime | None = field(default=None, compare=False)
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:

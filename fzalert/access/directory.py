@@ -14,6 +14,8 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from fzalert.access.actors import SEAL, Actor, ActorKind, Role
@@ -37,6 +39,7 @@ _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 _SUBJECT = re.compile(r"(?:uri|dns):[!-~]{1,200}")
 _REVOKED = "!"
 """In front of a fingerprint: this certificate is let in no more, whatever else is bound."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOBODY = hashlib.sha256(secrets.token_bytes(32)).digest()
 
 
@@ -93,7 +96,7 @@ class Directory:
 
         Args:
             token: As it was shown once.
-            now_ms: Milliseconds since the epoch.
+            now_ms: Milliseconds since the epoch. To show the token proves a person anew.
 
         Raises:
             AccessDenied: The text is the same for an unknown person, a wrong token and a disabled
@@ -111,7 +114,7 @@ class Directory:
                 f"The token of {row.name} has expired.",
                 hint=f"An admin gives a new one: fzalert user renew {row.name}.",
             )
-        return self._issue(row)
+        return self._issue(row, now_ms)
 
     def by_certificate(self, fingerprint: str, names: Sequence[str] = ()) -> Actor:
         """Issue the actor that a client certificate is bound to; TLS has verified it before.
@@ -328,6 +331,7 @@ class Directory:
         *,
         rank: str = "station",
         unit: str = "",
+        proved_ms: int = 0,
     ) -> Actor:
         """Issue the actor that another process's directory told of.
 
@@ -335,9 +339,30 @@ class Directory:
         """
         known = frozenset(Role(role) for role in roles)
         office = Rank.named(rank)
-        return Actor(ActorId(id), name, known, ActorKind(kind), rank=office, unit=unit, seal=SEAL)
+        return Actor(
+            ActorId(id),
+            name,
+            known,
+            ActorKind(kind),
+            rank=office,
+            unit=unit,
+            proved_at=_moment(proved_ms),
+            seal=SEAL,
+        )
 
-    def _issue(self, row: UserRow) -> Actor:
+    @staticmethod
+    def proved_before(actor: Actor, proved_ms: int) -> Actor:
+        """The same actor, proved at a moment in the past, or not at all where that is 0.
+
+        For a credential that a program keeps and shows by itself: that proves nobody anew. What was
+        proved earlier is not made later.
+        """
+        moment = _moment(proved_ms)
+        if moment is None or actor.proved_at is None:
+            return replace(actor, proved_at=None, seal=SEAL)
+        return replace(actor, proved_at=min(actor.proved_at, moment), seal=SEAL)
+
+    def _issue(self, row: UserRow, proved_ms: int = 0) -> Actor:
         # A deadline of this program is `machine:…`; what comes in from outside is never that.
         return Actor(
             ActorId(f"{'peer' if row.machine else 'user'}:{row.name}"),
@@ -347,6 +372,7 @@ class Directory:
             row.drill,
             row.rank,
             row.unit,
+            None if row.machine else _moment(proved_ms),
             seal=SEAL,
         )
 
@@ -367,6 +393,10 @@ def _roles(roles: Iterable[Role | str]) -> tuple[str, ...]:
     except ValueError:
         known = ", ".join(Role)
         raise InputError("That is no role.", hint=f"Roles are {known}.", field="roles") from None
+
+
+def _moment(millis: int) -> datetime | None:
+    return _EPOCH + timedelta(milliseconds=millis) if millis else None
 
 
 def _no_office(name: str, rank: Rank | None, unit: str | None) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from fzalert.errors import FzalertError, InputError, NotConnected
+from fzalert.access.directory import Directory
+from fzalert.errors import FzalertError, GuardsUnmet, InputError, NotConnected
 from fzalert.log import get_logger
 from fzalert.service.models import (
     CampaignRequest,
@@ -96,7 +98,9 @@ class Calls:
     async def _actor(self, args: Request) -> Actor:
         token = _text(args, "token", "")
         if token:
-            return await self._service.authenticate(token)
+            actor = await self._service.authenticate(token)
+            # The other side keeps the token and shows it with each act: that proves nobody anew.
+            return Directory.proved_before(actor, int(_number(args, "proved", 0)))
         return self._service.local_actor()
 
     async def _change_user(self, args: Request) -> object:
@@ -170,7 +174,13 @@ class Calls:
             "kind": str(actor.kind),
             "rank": actor.rank.name.lower(),
             "unit": actor.unit,
+            "proved": _millis(actor.proved_at),
         }
+
+
+def _millis(moment: datetime | None) -> int:
+    """Milliseconds since the epoch; 0 for none."""
+    return 0 if moment is None else round(moment.timestamp() * 1000)
 
 
 def _text(args: Request, name: str, otherwise: str | None = None) -> str:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fzalert.access import Actor
+from fzalert.access import Actor, Directory
 from fzalert.clock import Clock
 from fzalert.config import WebSettings
 from fzalert.errors import AccessDenied, CredentialExpired
@@ -41,6 +41,7 @@ class _Session:
     token: SecretStr
     born: float
     seen: float
+    proved: int
 
 
 class _Guessers:
@@ -167,7 +168,7 @@ class Guard:
             self._sessions.pop(key, None)
             return None
         session.seen = now
-        return actor
+        return Directory.proved_before(actor, session.proved)
 
     async def login(self, request: Request, token: str) -> str:
         """Open a session for a token; returns the cookie's value. Raises as `bearer`."""
@@ -177,7 +178,7 @@ class Guard:
         cookie = secrets.token_urlsafe(32)
         now = self._clock.monotonic()
         key = hashlib.sha256(cookie.encode()).digest()
-        self._sessions[key] = _Session(SecretStr(token.strip()), now, now)
+        self._sessions[key] = _Session(SecretStr(token.strip()), now, now, self._clock.millis())
         while len(self._sessions) > _MOST_SESSIONS:
             self._sessions.popitem(last=False)
         return cookie
