@@ -14,10 +14,9 @@ from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import ClassVar, Self
 
-import aiosmtplib
 from typing_extensions import override
 
-from fzalert.messages import Mail, Proof, Receipt, ReceiptKind, RenditionKind, Scope, TargetKind
+from fzalert.messages import Mail, Receipt, ReceiptKind, RenditionKind, TargetKind
 from fzalert.ports import (
     AdapterContext,
     Capabilities,
@@ -26,23 +25,12 @@ from fzalert.ports import (
     InboundBatch,
     Submission,
     Wire,
-    get_logger,
 )
-from fzalert_mail.codes import Stage, classify, is_mapped
 from fzalert_mail.compose import compose
 from fzalert_mail.config import SmtpConfig
-from fzalert_mail.line import LINE_ERRORS, SmtpLine
+from fzalert_mail.dialogue import Dialogue
 
 __all__ = ["SmtpConfig", "SmtpMail"]
-
-_SENT = Receipt(ReceiptKind.SENT, code="250", proof=Proof.TAKEN)
-_UNKNOWN = Receipt(
-    ReceiptKind.UNKNOWN, detail="The mail left, and the line broke before the server's answer."
-)
-_LAPSED = Receipt(
-    ReceiptKind.UNKNOWN, detail="The mail left, and the server did not answer in time."
-)
-_log = get_logger("fzalert.mail")
 
 
 class SmtpMail:
@@ -53,9 +41,8 @@ class SmtpMail:
     def __init__(self, config: SmtpConfig, context: AdapterContext) -> None:
         self._config = config
         self._context = context
-        self._line = SmtpLine(config, context)
+        self._dialogue = Dialogue(config, context)
         self._closed = asyncio.Event()
-        self._alarmed: set[str] = set()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -69,7 +56,7 @@ class SmtpMail:
         )
 
     async def __aenter__(self) -> Self:
-        self._line.open()
+        self._dialogue.line.open()
         return self
 
     async def __aexit__(
@@ -79,7 +66,7 @@ class SmtpMail:
         trace: TracebackType | None,
     ) -> None:
         self._closed.set()
-        await self._line.close()
+        await self._dialogue.line.close()
 
     async def submit(self, batch: Sequence[Submission], wire: Wire) -> None:
         """Send mail after mail; the two lanes take turns on the connection."""
@@ -93,10 +80,8 @@ class SmtpMail:
             except ValueError as error:
                 self._refuse(one, wire, str(error))
                 continue
-            async with self._line.lock:
-                if not wire.may_write():
-                    return
-                await self._send(one, text, wire)
+            if not await self._dialogue.send(one, one.target.address, text, wire):
+                return
 
     async def inbound(self) -> AsyncIterator[InboundBatch]:
         """Nothing comes back; ends when the channel closes."""
@@ -107,7 +92,7 @@ class SmtpMail:
 
     async def health(self) -> Health:
         """How the line is now."""
-        return self._line.health()
+        return self._dialogue.line.health()
 
     @override
     def __repr__(self) -> str:
@@ -126,61 +111,3 @@ class SmtpMail:
             address=one.target.address,
             at=self._context.clock.now(),
         )
-
-    async def _send(self, one: Submission, text: bytes, wire: Wire) -> None:
-        client = await self._line.ready()
-        if client is None:
-            self._settle_down(one, wire)
-            return
-        started = self._context.clock.monotonic()
-        is_written = False
-        stage = Stage.MAIL
-        try:
-            async with asyncio.timeout(self._config.answer_timeout):
-                await client.mail(self._config.sender)
-                stage = Stage.RCPT
-                await client.rcpt(one.target.address)
-                if not wire.may_write():
-                    await self._line.reset(client)
-                    return
-                stage = Stage.DATA
-                wire.writing(one.id, one.part, f"{one.id}.{one.part}".encode())
-                is_written = True
-                await client.data(text)
-        except aiosmtplib.SMTPResponseException as error:
-            await self._answered(one, wire, client, classify(stage, error.code, error.message))
-        except LINE_ERRORS as error:
-            self._line.lost(f"in the dialogue ({type(error).__name__})")
-            if is_written:
-                is_late = isinstance(error, TimeoutError)
-                wire.settle(one.id, one.part, _LAPSED if is_late else _UNKNOWN)
-            else:
-                self._settle_down(one, wire)
-        except BaseException:
-            self._line.lost("given up in the middle of a dialogue")
-            raise
-        else:
-            wire.settle(one.id, one.part, _SENT)
-            self._line.note(self._context.clock.monotonic() - started)
-
-    async def _answered(
-        self, one: Submission, wire: Wire, client: aiosmtplib.SMTP, receipt: Receipt
-    ) -> None:
-        """Settle a refusal, then clear the session for the next mail."""
-        wire.settle(one.id, one.part, receipt)
-        number = int(receipt.code[:3])
-        if receipt.code not in self._alarmed:
-            self._alarmed.add(receipt.code)
-            known = is_mapped(number)
-            log = _log.info if known else _log.error
-            event = "mail.refused" if known else "mail.unmapped_code"
-            log(event, channel=self._config.name, code=receipt.code, meaning=receipt.detail)
-        if receipt.kind is ReceiptKind.CHANNEL_DOWN:
-            self._line.lost(f"the server answered {receipt.code}")
-        else:
-            await self._line.reset(client)
-
-    def _settle_down(self, one: Submission, wire: Wire) -> None:
-        detail = self._line.health().detail
-        receipt = Receipt(ReceiptKind.CHANNEL_DOWN, Scope.CHANNEL, detail=detail)
-        wire.settle(one.id, one.part, receipt)

@@ -23,6 +23,7 @@ from fzalert.ports.adapter import (
 )
 from fzalert.ports.commands import Command, CommandGroup
 from fzalert.ports.context import AdapterContext, AdapterState, Signer
+from fzalert.ports.desks import DESK_ROWS, DeskRow
 from fzalert.ports.mounted import (
     AuthKind,
     MountedRequest,
@@ -32,6 +33,7 @@ from fzalert.ports.mounted import (
 from fzalert.ports.settings import ChannelConfig, Secret, SecretValue
 
 __all__ = [
+    "DESK_ROWS",
     "Adapter",
     "AdapterContext",
     "AdapterState",
@@ -40,6 +42,7 @@ __all__ = [
     "ChannelConfig",
     "Command",
     "CommandGroup",
+    "DeskRow",
     "Health",
     "HealthState",
     "InboundBatch",
