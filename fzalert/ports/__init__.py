@@ -31,6 +31,7 @@ from fzalert.ports.mounted import (
     Route,
 )
 from fzalert.ports.settings import ChannelConfig, Secret, SecretValue
+from fzalert.ports.signed import sign_request
 
 __all__ = [
     "DESK_ROWS",
@@ -62,4 +63,5 @@ __all__ = [
     "Wire",
     "Withdraws",
     "get_logger",
+    "sign_request",
 ]

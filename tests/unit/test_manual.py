@@ -148,6 +148,7 @@ def literal_codes(package: Path) -> set[str]:
         ("bank.mail", "fzalert_mail/bank"),
         ("post.webhook", "fzalert_post"),
         ("post.relay", "fzalert_post/relay"),
+        ("bank.https", "fzalert_bank"),
     ],
 )
 def test_every_code_that_an_adapter_makes_up_is_in_the_manual(adapter: str, package: str) -> None:
