@@ -24,9 +24,11 @@ demo: $(STAMP)   ## run the main job end to end
 	@scripts/need.sh demo
 	$(VENV)/bin/fzalert demo
 
+# Two files of tests at a time; what listens to sound cannot share a processor and comes last.
 test: $(STAMP)   ## every test
 	@scripts/need.sh test
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile -m "not alone"
+	$(PY) -m pytest -m alone
 
 soak: $(STAMP)   ## the fault tests and simulations, many times over (an hour or more)
 	@scripts/need.sh test

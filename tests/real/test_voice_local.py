@@ -37,6 +37,8 @@ from fzalert_voice.proof import Match, match
 from fzalert_voice.studio import Studio
 from fzalert_voice.synthesis import Espeak
 
+pytestmark = pytest.mark.alone
+
 Sound = NDArray[np.float64]
 
 LIMIT = 20.0
