@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 from cryptography import x509
 from typing_extensions import override
 
-from fzalert.errors import IntegrityError
+from fzalert import IntegrityError
 from fzalert.messages import BankPackage, Receipt, ReceiptKind, RenditionKind, Scope, TargetKind
 from fzalert.ports import (
     DESK_ROWS,

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from fzalert.errors import ConfigError
+from fzalert import ConfigError
 from fzalert_mail.bank.smime import Identity
 from fzalert_mail.config import SmtpConfig
 

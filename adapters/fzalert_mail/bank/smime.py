@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import (
     PKCS7SignatureBuilder,
 )
 
-from fzalert.errors import ConfigError
+from fzalert import ConfigError
 
 __all__ = ["Identity", "encrypt", "in_lines", "sign"]
 
