@@ -27,6 +27,7 @@ from fzalert.service.models import (
     OptOutRequest,
     ReloadView,
     ScriptView,
+    SessionView,
     SettleRequest,
     SettleView,
     StatusView,
@@ -300,6 +301,11 @@ class Client(ServiceApi):
     @override
     async def disable_user(self, name: str, by: Actor | None = None) -> None:
         await self._ask("disable_user", name=name, token="" if by is None else self._token(by))
+
+    @override
+    async def sessions(self, by: Actor | None = None) -> list[SessionView]:
+        found = await self._ask("sessions", token="" if by is None else self._token(by))
+        return [SessionView.model_validate(item) for item in found]
 
     @override
     async def authenticate(self, token: str) -> Actor:

@@ -116,6 +116,35 @@ class Directory:
             )
         return self._issue(row, now_ms)
 
+    def stamp(self, name: str) -> str:
+        """What changes with a person's credential; a session that was opened with another one ends.
+
+        Raises:
+            AccessDenied: No such user.
+        """
+        row = self._rows.get(name)
+        if row is None:
+            raise AccessDenied("There is no such user any more.", hint="Sign in again.")
+        return hashlib.sha256(b"fz-session-stamp\0" + row.token_hash).hexdigest()[:32]
+
+    def by_session(self, name: str, stamp: str, proved_ms: int, now_ms: int) -> Actor:
+        """Issue the actor of a session that was opened with a credential.
+
+        Args:
+            name: Whose session.
+            stamp: Of the credential, as `stamp` told it then.
+            proved_ms: When the credential was last shown, milliseconds.
+            now_ms: Milliseconds since the epoch.
+
+        Raises:
+            AccessDenied: The user is gone or disabled, or the credential was replaced or has ended.
+        """
+        row = self._rows.get(name)
+        ended = row is not None and row.expires_ms and now_ms >= row.expires_ms
+        if row is None or row.disabled or ended or stamp != self.stamp(name):
+            raise AccessDenied("The session is over.", hint="Sign in again.")
+        return self._issue(row, proved_ms)
+
     def by_certificate(self, fingerprint: str, names: Sequence[str] = ()) -> Actor:
         """Issue the actor that a client certificate is bound to; TLS has verified it before.
 
@@ -375,6 +404,10 @@ class Directory:
             None if row.machine else _moment(proved_ms),
             seal=SEAL,
         )
+
+    def row(self, name: str) -> UserRow:
+        """One row of the table of users. Raises `InputError` if unknown."""
+        return self._row(name)
 
     def _row(self, name: str) -> UserRow:
         row = self._rows.get(name)

@@ -131,6 +131,11 @@ _GROUPS = {
             "renew": ("fzalert.cli.user:renew", "换发令牌。 Give a new token; the old one ends."),
             "bind": ("fzalert.cli.user:bind", "绑定客户端证书。 Bind a client certificate."),
             "unbind": ("fzalert.cli.user:unbind", "吊销一张证书。 Let a certificate in no more."),
+            "sessions": ("fzalert.cli.user:sessions", "谁已登录。 Who is signed in."),
+            "sign-out": (
+                "fzalert.cli.user:sign_out",
+                "结束某人的登录。 End somebody's sessions.",
+            ),
             "revoke": ("fzalert.cli.user:revoke", "吊销全部凭证。 End token and certificates."),
             "disable": ("fzalert.cli.user:disable", "停用。 Close somebody's access."),
         },

@@ -23,6 +23,8 @@ __all__ = [
     "list_users",
     "renew",
     "revoke",
+    "sessions",
+    "sign_out",
     "unbind",
 ]
 
@@ -166,6 +168,35 @@ async def unbind(
     """
     names = [*(san or []), *(fingerprint or [])]
     await _change("unbind", name, _certificates(certificate or [], names, some=True))
+
+
+async def sessions() -> None:
+    """List who is signed in at the pages."""
+    session = current()
+    async with session.service(delivers=False) as api:
+        found = await api.sessions(await session.actor(api))
+    session.output.rows(found)
+    session.output.table(
+        ["编号", "姓名", "登录于", "最近使用", "最近确认身份"],
+        [[one.id, one.name, one.opened_at, one.seen_at, one.proved_at] for one in found],
+    )
+
+
+async def sign_out(name: str) -> None:
+    """End every session of somebody at the pages; the token stays good.
+
+    Args:
+        name: Whose.
+    """
+    from fzalert.service.models import UserChange
+
+    session = current()
+    async with session.service(delivers=False) as api:
+        by = await session.actor(api)
+        await api.change_user(UserChange(action="sign_out", name=name), by)
+        left = [one for one in await api.sessions(by) if one.name == name]
+    session.output.rows(left)
+    session.output.line(f"{name} 已退出 signed out")
 
 
 async def revoke(name: str) -> None:

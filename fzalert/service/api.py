@@ -22,6 +22,7 @@ from fzalert.service.models import (
     RelayRequest,
     ReloadView,
     ScriptView,
+    SessionView,
     SettleRequest,
     SettleView,
     StatusView,
@@ -116,6 +117,17 @@ class ServiceApi(Protocol):
         Raises:
             AccessDenied: Who asks is no admin.
             InputError: No such user.
+        """
+        ...
+
+    async def sessions(self, by: Actor | None = None) -> list[SessionView]:
+        """Return who is signed in at the pages.
+
+        Args:
+            by: The admin; the account that owns this process unless given.
+
+        Raises:
+            AccessDenied: Who asks is no admin.
         """
         ...
 
@@ -221,6 +233,26 @@ class ServiceApi(Protocol):
 
 class DaemonApi(ServiceApi, Protocol):
     """What only the process that owns the store can do."""
+
+    async def sign_in(self, token: str) -> str:
+        """Open a session for the holder of a token; returns its cookie; as `authenticate`."""
+        ...
+
+    async def session(self, cookie: str) -> Actor | None:
+        """Tell who a session belongs to; None where it is over or unknown."""
+        ...
+
+    async def prove_anew(self, cookie: str, token: str) -> str:
+        """Note that the person of a session has shown the token anew; returns a new cookie.
+
+        Raises:
+            AccessDenied: The token is wrong or another person's, or the session is over.
+        """
+        ...
+
+    async def sign_out(self, cookie: str) -> None:
+        """End a session; one that is unknown or over is none."""
+        ...
 
     def routes(self) -> Mapping[str, Sequence[Route]]:
         """Routes that the open channels bring, by the channel's name."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from fzalert.access.directory import Directory
-from fzalert.errors import FzalertError, GuardsUnmet, InputError, NotConnected
+from fzalert.errors import FzalertError, InputError, NotConnected
 from fzalert.log import get_logger
 from fzalert.service.models import (
     CampaignRequest,
@@ -54,6 +54,7 @@ class Calls:
             "add_user": lambda a: service.add_user(_text(a, "name"), _texts(a, "roles")),
             "change_user": self._change_user,
             "disable_user": self._disable_user,
+            "sessions": self._sessions,
             "authenticate": self._authenticate,
             "changed": self._changed,
             "withdraw": self._withdraw,
@@ -110,6 +111,9 @@ class Calls:
     async def _disable_user(self, args: Request) -> object:
         await self._service.disable_user(_text(args, "name"), await self._actor(args))
         return None
+
+    async def _sessions(self, args: Request) -> object:
+        return await self._service.sessions(await self._actor(args))
 
     async def _warn(self, args: Request) -> object:
         request = WarnRequest.model_validate(args.get("request"))

@@ -32,6 +32,7 @@ from fzalert.service.models import (
     RelayRequest,
     ReloadView,
     ScriptView,
+    SessionView,
     SettleRequest,
     SettleView,
     StatusView,
@@ -288,6 +289,26 @@ class Service(DaemonApi):
     @override
     async def authenticate(self, token: str) -> Actor:
         return await self._open.people.authenticate(token)
+
+    @override
+    async def sessions(self, by: Actor | None = None) -> list[SessionView]:
+        return await self._open.people.session_views(by)
+
+    @override
+    async def sign_in(self, token: str) -> str:
+        return await self._open.people.sign_in(token)
+
+    @override
+    async def session(self, cookie: str) -> Actor | None:
+        return await self._open.people.session(cookie)
+
+    @override
+    async def prove_anew(self, cookie: str, token: str) -> str:
+        return await self._open.people.prove_anew(cookie, token)
+
+    @override
+    async def sign_out(self, cookie: str) -> None:
+        await self._open.people.sessions.close(cookie)
 
     @override
     async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:

@@ -217,9 +217,9 @@ class ScriptView(_Strict):
 class UserChange(_Strict):
     """A change of who may come in, and with what."""
 
-    action: Literal["add", "renew", "appoint", "bind", "unbind", "revoke"] = Field(
+    action: Literal["add", "renew", "appoint", "bind", "unbind", "sign_out", "revoke"] = Field(
         description="add, renew (a new token), appoint (rank and unit), bind and unbind"
-        " (certificates), or revoke (token and certificates)."
+        " (certificates), sign_out (every session), or revoke (token and certificates)."
     )
     name: Text = Field(max_length=32, description="Name of the user or machine.")
     roles: list[Text] = Field(default_factory=list, description="Roles, for add.")
@@ -261,6 +261,16 @@ class UserView(_Strict):
         description="Level of the person's office: station, county, prefecture or province.",
     )
     unit: str = Field(default="", description="Twelve digits, the code of the unit, or empty.")
+
+
+class SessionView(_Strict):
+    """One session of a person at the pages; never its cookie."""
+
+    id: str = Field(description="A short name of it, as in the record.")
+    name: str = Field(description="Whose it is.")
+    opened_at: str = Field(description="RFC 3339.")
+    seen_at: str = Field(description="When it was last used, to the minute.")
+    proved_at: str = Field(description="When its person last showed a credential.")
 
 
 class RefusalView(_Strict):

@@ -16,14 +16,16 @@ from fzalert.access import directory as access
 from fzalert.access.actors import Actor, Role
 from fzalert.access.directory import Directory
 from fzalert.access.ranks import Rank
+from fzalert.access.sessions import Sessions
 from fzalert.clock import Clock
 from fzalert.errors import AccessDenied, CredentialExpired, InputError
 from fzalert.evidence import Json
-from fzalert.service.models import UserChange, UserView
+from fzalert.service.models import SessionView, UserChange, UserView
 from fzalert.service.views import time_text
 from fzalert.store import ChangeSet, EvidenceEntry, StateRow, Store, UserRow
 
 CREDENTIALS = "credentials"
+ENDS_SESSIONS = frozenset({"user.renew", "user.revoke", "user.disable", "user.sign_out"})
 SAME_REFUSAL_MS = 3_600_000
 LONGEST_DAYS = 3650
 DAY_MS = 86_400_000
@@ -70,6 +72,7 @@ class People:
         self._directory = Directory()
         self._stale = True
         self._changing = asyncio.Lock()
+        self.sessions = Sessions(store, clock, lambda: self._directory)
         self._refused: dict[tuple[str, str], int] = {}
 
     async def load(self) -> None:
@@ -131,6 +134,34 @@ class People:
             "store", self.local_actor().id, "access.refused", {"of": who, "why": why}
         )
         await self._store.commit(ChangeSet(evidence=(entry,)))
+
+    async def sign_in(self, token: str) -> str:
+        """Open a session for the holder of a token; returns its cookie; as `authenticate`."""
+        return await self.sessions.open(await self.authenticate(token))
+
+    async def session(self, cookie: str) -> Actor | None:
+        """Who a session belongs to; None where it is over or unknown."""
+        await self.load()
+        return await self.sessions.actor(cookie)
+
+    async def prove_anew(self, cookie: str, token: str) -> str:
+        """Prove the person of a session anew; returns a new cookie. Raises as `authenticate`."""
+        return await self.sessions.prove(cookie, await self.authenticate(token))
+
+    async def session_views(self, by: Actor | None = None) -> list[SessionView]:
+        """Who is signed in, for an admin. Raises `AccessDenied` for anybody else."""
+        self._admin(by)
+        await self.load()
+        return [
+            SessionView(
+                id=row.id,
+                name=row.user,
+                opened_at=time_text(row.born_ms),
+                seen_at=time_text(row.seen_ms),
+                proved_at=time_text(row.proved_ms),
+            )
+            for row in await self.sessions.current()
+        ]
 
     def local_actor(self) -> Actor:
         """The actor of this process's own operating-system user."""
@@ -255,6 +286,11 @@ class People:
         admin = self._admin(by)
         await self._change(lambda: self._directory.revoke(name), "user.revoke", admin)
 
+    async def sign_out(self, name: str, *, by: Actor | None = None) -> None:
+        """End every session of a person; the credential stays good. Raises as `revoke`."""
+        admin = self._admin(by)
+        await self._change(lambda: self._directory.row(name), "user.sign_out", admin)
+
     def _admin(self, by: Actor | None) -> Actor:
         """Who changes the table: an admin, or the account that owns the store. Raises otherwise."""
         admin = by or self.local_actor()
@@ -301,6 +337,8 @@ class People:
             case "unbind":
                 for certificate in wanted.certificates:
                     await self.unbind(wanted.name, certificate, by=by)
+            case "sign_out":
+                await self.sign_out(wanted.name, by=by)
             case "revoke":
                 await self.revoke(wanted.name, by=by)
         return ""
@@ -339,7 +377,10 @@ class People:
         facts: dict[str, Json] = {"user": row.name, "roles": roles, **more}
         entry = EvidenceEntry("store", admin.id, what, facts)
         try:
-            await self._store.commit(ChangeSet(users=(kept,), state=(beside,), evidence=(entry,)))
+            async with self.sessions.ending_one_by_one():
+                gone = await self.sessions.ending(row.name) if what in ENDS_SESSIONS else ()
+                state = (beside, *gone)
+                await self._store.commit(ChangeSet(users=(kept,), state=state, evidence=(entry,)))
         except BaseException:
             self._stale = True  # the directory has what the disk may not have
             raise

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing_extensions import override
 
 from fzalert.access import Actor, Directory, Rank, Role
+from fzalert.access.sessions import Sessions
+from fzalert.clock import Clock
 from fzalert.config import Settings
 from fzalert.errors import AccessDenied, DuplicateKey, InputError, StoreDamaged, UnknownScript
 from fzalert.messages import mask_digits
@@ -30,6 +32,7 @@ from fzalert.service.models import (
     RelayRequest,
     ReloadView,
     ScriptView,
+    SessionView,
     SettledView,
     SettleRequest,
     SettleView,
@@ -42,6 +45,8 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
+from fzalert.store import ChangeSet, Committed
+from fzalert.testing.clock import FakeClock
 
 __all__ = ["FakeService"]
 
@@ -50,18 +55,44 @@ NOT_AFTER = "2026-11-24T06:42:05+00:00"
 SCRIPT = "impersonating-police/general/1"
 
 
+class _Rows:
+    """Rows of state in memory."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], bytes] = {}
+
+    async def state(self, namespace: str, prefix: str = "") -> list[tuple[str, bytes]]:
+        found = [(key, value) for (space, key), value in self.rows.items() if space == namespace]
+        return sorted((key, value) for key, value in found if key.startswith(prefix))
+
+    async def commit(self, changes: ChangeSet) -> Committed:
+        for row in changes.state:
+            if row.value is None:
+                self.rows.pop((row.namespace, row.key), None)
+            else:
+                self.rows[row.namespace, row.key] = row.value
+        return Committed((), 0, 0)
+
+
 class FakeService(DaemonApi):
     """Takes warnings into a list; a test sets what it answers.
 
     Args:
         people: Roles by name; each person's token stands in `tokens`.
         drill: What the status says.
+        clock: Reader of time.
     """
 
     def __init__(
-        self, people: Mapping[str, Sequence[str]] | None = None, *, drill: bool = False
+        self,
+        people: Mapping[str, Sequence[str]] | None = None,
+        *,
+        drill: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.directory = Directory()
+        self.clock = clock or FakeClock()
+        self._sessions = Sessions(_Rows(), self.clock, lambda: self.directory)
         self.tokens: dict[str, str] = {}
         for name, roles in (people or {}).items():
             self.tokens[name] = self.directory.add_user(name, roles)[1]
@@ -225,6 +256,8 @@ class FakeService(DaemonApi):
                 change = getattr(self.directory, wanted.action)
                 for certificate in wanted.certificates:
                     change(wanted.name, certificate)
+            case "sign_out":
+                await self._sessions.close_all(wanted.name)
             case "revoke":
                 self.directory.revoke(wanted.name)
         if token:
@@ -265,7 +298,32 @@ class FakeService(DaemonApi):
 
     @override
     async def authenticate(self, token: str) -> Actor:
-        return self.directory.authenticate(token)
+        return self.directory.authenticate(token, self.clock.millis())
+
+    @override
+    async def sessions(self, by: Actor | None = None) -> list[SessionView]:
+        return [
+            SessionView(
+                id=row.id, name=row.user, opened_at=ACCEPTED, seen_at=ACCEPTED, proved_at=ACCEPTED
+            )
+            for row in await self._sessions.current()
+        ]
+
+    @override
+    async def sign_in(self, token: str) -> str:
+        return await self._sessions.open(await self.authenticate(token))
+
+    @override
+    async def session(self, cookie: str) -> Actor | None:
+        return await self._sessions.actor(cookie)
+
+    @override
+    async def prove_anew(self, cookie: str, token: str) -> str:
+        return await self._sessions.prove(cookie, await self.authenticate(token))
+
+    @override
+    async def sign_out(self, cookie: str) -> None:
+        await self._sessions.close(cookie)
 
     @override
     async def changed(self, seq: int, timeout: float) -> int:

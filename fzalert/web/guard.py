@@ -6,19 +6,15 @@ changes something asks for a credential everywhere.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections import OrderedDict
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fzalert.access import Actor, Directory
+from fzalert.access import Actor
 from fzalert.clock import Clock
 from fzalert.config import WebSettings
 from fzalert.errors import AccessDenied, CredentialExpired
@@ -28,20 +24,13 @@ from fzalert.web.problems import ProblemError
 
 __all__ = ["Guard", "HostCheck"]
 
-SESSION_IDLE = timedelta(minutes=30)
-SESSION_LIFE = timedelta(hours=12)
-_MOST_SESSIONS = 1000
 _LONGEST_TOKEN = 512
+_LONGEST_COOKIE = 64
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
-@dataclass(slots=True)
-class _Session:
-    token: SecretStr
-    born: float
-    seen: float
-    proved: int
+T = TypeVar("T")
 
 
 class _Guessers:
@@ -86,14 +75,13 @@ class Guard:
     Args:
         service: Knows the tokens.
         web: Where we listen.
-        clock: For the life of sessions.
+        clock: For the waits of guessers, and the end of certificates.
     """
 
     def __init__(self, service: DaemonApi, web: WebSettings, clock: Clock) -> None:
         self._service = service
         self._web = web
         self._clock = clock
-        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
         self._guessers = _Guessers(clock)
         self.cookie = "__Host-fz" if web.is_secure else "fz"
 
@@ -128,7 +116,7 @@ class Guard:
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise _unauthorised("请带上令牌。Send a token: Authorization: Bearer …")
-        return await self._authenticate(token, _address(request))
+        return await self._tried(self._service.authenticate, token, _address(request))
 
     async def staff(self, request: HTTPConnection, *, reads_only: bool) -> Actor | None:
         """Return who is at a staff page or has a client certificate; None is a reader here itself.
@@ -152,55 +140,52 @@ class Guard:
 
     async def session(self, request: HTTPConnection) -> Actor | None:
         """Return who the session cookie belongs to; a closed or old session is nobody's."""
-        cookie = request.cookies.get(self.cookie, "")
-        key = hashlib.sha256(cookie.encode()).digest()
-        session = self._sessions.get(key)
-        if session is None:
-            return None
-        now = self._clock.monotonic()
-        idle = now - session.seen > SESSION_IDLE.total_seconds()
-        if idle or now - session.born > SESSION_LIFE.total_seconds():
-            del self._sessions[key]
-            return None
-        try:
-            actor = await self._service.authenticate(session.token.get_secret_value())
-        except AccessDenied:
-            self._sessions.pop(key, None)
-            return None
-        session.seen = now
-        return Directory.proved_before(actor, session.proved)
+        cookie = self._cookie_of(request)
+        return await self._service.session(cookie) if cookie else None
 
     async def login(self, request: Request, token: str) -> str:
         """Open a session for a token; returns the cookie's value. Raises as `bearer`."""
         require_same_origin(request)
-        await self._authenticate(token.strip(), _address(request))
-        await self.logout(request)  # the session of before, if any, ends here
-        cookie = secrets.token_urlsafe(32)
-        now = self._clock.monotonic()
-        key = hashlib.sha256(cookie.encode()).digest()
-        self._sessions[key] = _Session(SecretStr(token.strip()), now, now, self._clock.millis())
-        while len(self._sessions) > _MOST_SESSIONS:
-            self._sessions.popitem(last=False)
+        cookie = await self._tried(self._service.sign_in, token.strip(), _address(request))
+        await self._service.sign_out(self._cookie_of(request))  # the session of before ends here
         return cookie
+
+    async def prove(self, request: Request, token: str) -> str:
+        """Prove the person of a session anew by a token; returns the new cookie's value.
+
+        Raises:
+            ProblemError: 401 for a wrong token, another person's, or without a session; 429 after
+                many wrong ones.
+        """
+        require_same_origin(request)
+        old = self._cookie_of(request)
+
+        async def prove(shown: str) -> str:
+            return await self._service.prove_anew(old, shown)
+
+        return await self._tried(prove, token.strip(), _address(request))
 
     async def logout(self, request: Request) -> None:
         """Close the session of a request."""
         require_same_origin(request)
-        cookie = request.cookies.get(self.cookie, "")
-        self._sessions.pop(hashlib.sha256(cookie.encode()).digest(), None)
+        await self._service.sign_out(self._cookie_of(request))
 
-    async def _authenticate(self, token: str, address: str) -> Actor:
+    def _cookie_of(self, request: HTTPConnection) -> str:
+        cookie = request.cookies.get(self.cookie, "")
+        return cookie if len(cookie) <= _LONGEST_COOKIE else ""
+
+    async def _tried(self, ask: Callable[[str], Awaitable[T]], token: str, address: str) -> T:
         self._guessers.check(address)
         shaped = 0 < len(token) <= _LONGEST_TOKEN and token.isascii() and token.isprintable()
         try:
-            actor = await self._service.authenticate(token if shaped else "-")
+            answer = await ask(token if shaped else "-")
         except CredentialExpired as error:
             raise _unauthorised(f"令牌已过期。 {error.args[0]}", error.code) from None
         except AccessDenied:
             self._guessers.wrong(address)
             raise _unauthorised("令牌无效或已停用。The token is wrong or was closed.") from None
         self._guessers.right(address)
-        return actor
+        return answer
 
 
 def require_same_origin(request: HTTPConnection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import mimetypes
+import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from importlib.resources import files
 from urllib.parse import parse_qs
@@ -15,12 +16,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from fzalert.access import Actor
+from fzalert.access.sessions import SESSION_LIFE_S
 from fzalert.clock import Clock
 from fzalert.config import WebSettings
 from fzalert.ports import AuthKind
 from fzalert.service.api import DaemonApi
 from fzalert.web.bodies import read_body, require_media_type
-from fzalert.web.guard import SESSION_LIFE, Guard
+from fzalert.web.guard import Guard
 from fzalert.web.headers import NONCE, page_policy
 from fzalert.web.problems import ProblemError
 from fzalert.web.streams import SSE_HEADERS, Stopping, StreamAnswer, server_event
@@ -36,6 +38,7 @@ HEARTBEAT = 10.0
 PACE = 0.5
 """Seconds between two updates of one stream at least."""
 RECENT = 25
+_OWN_PATH = re.compile(r"/(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -93,6 +96,7 @@ class Pages:
             Route("/warnings/{id}", self._warning, methods=["GET"]),
             *UnknownPages(self._service, self._guard, self._page, self._reader).routes(),
             Route("/login", self._login, methods=["GET", "POST"]),
+            Route("/prove", self._prove, methods=["GET", "POST"]),
             Route("/logout", self._logout, methods=["POST"]),
             Route("/static/{version}/{name}", self._static, methods=["GET"]),
         ]
@@ -182,8 +186,7 @@ class Pages:
         if request.method != "POST":
             actor = await self._guard.session(request)
             return self._page(request, "login.html", actor=actor, problem="")
-        require_media_type(request, _FORM)
-        form = parse_qs((await read_body(request, 4096)).decode("ascii", "replace"))
+        form = await _form(request)
         try:
             cookie = await self._guard.login(request, form.get("token", [""])[0])
         except ProblemError as problem:
@@ -194,11 +197,41 @@ class Pages:
             )
             page.headers.update(problem.headers)
             return page
-        answer = RedirectResponse("/", status_code=303)
+        return self._with_cookie(cookie, "/")
+
+    async def _prove(self, request: Request) -> Response:
+        """Ask who is signed in for the token once more, before an act that needs it."""
+        actor = await self._guard.session(request)
+        if actor is None:
+            return RedirectResponse("/login", status_code=303)
+        if request.method != "POST":
+            back = _own_path(request.query_params.get("next", "/"))
+            return self._page(request, "prove.html", actor=actor, problem="", back=back)
+        form = await _form(request)
+        back = _own_path(form.get("next", ["/"])[0])
+        try:
+            cookie = await self._guard.prove(request, form.get("token", [""])[0])
+        except ProblemError as problem:
+            if problem.status not in {401, 429}:
+                raise
+            page = self._page(
+                request,
+                "prove.html",
+                status=problem.status,
+                actor=actor,
+                problem=problem.detail,
+                back=back,
+            )
+            page.headers.update(problem.headers)
+            return page
+        return self._with_cookie(cookie, back)
+
+    def _with_cookie(self, cookie: str, to: str) -> Response:
+        answer = RedirectResponse(to, status_code=303)
         answer.set_cookie(
             self._guard.cookie,
             cookie,
-            max_age=int(SESSION_LIFE.total_seconds()),
+            max_age=SESSION_LIFE_S,
             secure=self._web.is_secure,
             httponly=True,
             samesite="lax",
@@ -245,6 +278,16 @@ class Pages:
 
     def _asset(self, name: str) -> str:
         return f"/static/{self._assets[name][0]}/{name}"
+
+
+async def _form(request: Request) -> Mapping[str, Sequence[str]]:
+    require_media_type(request, _FORM)
+    return parse_qs((await read_body(request, 4096)).decode("ascii", "replace"))
+
+
+def _own_path(path: str) -> str:
+    """A path of our own, or the first page: a form never leads to another site."""
+    return path if _OWN_PATH.fullmatch(path) else "/"
 
 
 def _read_assets() -> dict[str, tuple[str, bytes]]:

@@ -126,3 +126,26 @@ def test_a_missing_role_is_named() -> None:
     actor.require(Role.ADMIN, Role.VIEWER)
     with pytest.raises(AccessDenied, match="role approver or admin"):
         actor.require(Role.APPROVER, Role.ADMIN)
+
+
+def test_a_session_ends_with_the_credential_that_it_was_opened_with() -> None:
+    directory = Directory()
+    directory.add_user("a", [Role.VIEWER], expires_ms=1000)
+    stamp = directory.stamp("a")
+    actor = directory.by_session("a", stamp, 500, 999)
+    assert actor.id == "user:a"
+    assert actor.proved_at is not None
+    assert actor.proved_at.timestamp() == 0.5
+    for name, shown, now in (("a", stamp, 1000), ("a", "0" * 32, 999), ("b", stamp, 999)):
+        with pytest.raises(AccessDenied):
+            directory.by_session(name, shown, 500, now)
+    directory.disable("a")
+    with pytest.raises(AccessDenied):
+        directory.by_session("a", stamp, 500, 999)
+    directory.enable("a")
+    assert directory.by_session("a", stamp, 500, 999).id == "user:a"
+    directory.renew_token("a", 1000)
+    with pytest.raises(AccessDenied):
+        directory.by_session("a", stamp, 500, 999)
+    with pytest.raises(AccessDenied):
+        directory.stamp("nobody")

@@ -36,8 +36,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def service() -> FakeService:
-    service = FakeService({"zhang": ["teller"]})
+def service(clock: FakeClock) -> FakeService:
+    service = FakeService({"zhang": ["teller"]}, clock=clock)
     service.channels = [
         ChannelView(
             name="cmpp-1",
