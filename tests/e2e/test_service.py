@@ -177,7 +177,7 @@ async def test_a_conflicting_approval_is_a_clear_error_and_may_be_repeated(
         another.close()
         with pytest.raises(StoreError, match="Somebody changed it meanwhile") as refused:
             await service.approve(GENERIC, author=author, approver=approver)
-        assert refused.value.retry is fzalert.Retry.LATER
+        assert refused.value.retry is fzalert.Retry.NOW
         assert (await service.approve(GENERIC, author=author, approver=approver)).status
         approved = {one.key for one in await service.scripts() if one.status == "approved"}
         assert approved == {GENERIC, other.key}

@@ -23,7 +23,8 @@ from fzalert.scripts.filling import clean
 SURFACES = json.loads(
     (Path(__file__).parent.parent / "cases" / "scripts" / "surfaces.json").read_text("utf-8")
 )
-WITH_TEXT = tuple(kind for kind in RenditionKind if kind is not RenditionKind.RELAY)
+WITHOUT_TEXT = frozenset({RenditionKind.RELAY, RenditionKind.BANK})
+WITH_TEXT = tuple(kind for kind in RenditionKind if kind not in WITHOUT_TEXT)
 NAMES = ("county", "town", "village", "bank", "branch", "sign", "unit", "type_name")
 
 

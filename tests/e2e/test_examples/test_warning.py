@@ -124,6 +124,7 @@ async def test_the_full_configuration_passes_the_check(bare: Branch) -> None:
     bare.config.write_text(text, encoding="utf-8")
     bare.write_secret("lobby.token", "made-up-screen-token")
     bare.write_secret("hook.secret", "made-up-hook-secret")
+    bare.write_secret("county.token", "fz_made-up-county-token")
     checked = await bare.fzalert("check")
     assert checked.code == 0, checked
     assert "▲" not in checked.out
