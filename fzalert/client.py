@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from typing_extensions import override
 
@@ -16,7 +16,14 @@ from fzalert.access.actors import Actor, ActorKind
 from fzalert.access.directory import Directory
 from fzalert.clock import SystemClock
 from fzalert.config import Settings
-from fzalert.errors import AccessDenied, FzalertError, NotConnected, ProtocolMismatch, Retry
+from fzalert.errors import (
+    AccessDenied,
+    FzalertError,
+    GuardsUnmet,
+    NotConnected,
+    ProtocolMismatch,
+    Retry,
+)
 from fzalert.service.api import ServiceApi
 from fzalert.service.models import (
     CampaignRequest,
@@ -40,12 +47,17 @@ from fzalert.service.models import (
 )
 from fzalert.service.sockets import LONGEST_ANSWER, PROTOCOL, is_ours, socket_path
 
+if TYPE_CHECKING:
+    from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
+
 __all__ = ["AnswerLost", "Client", "connect"]
 
 CONNECT_WITHIN = 2.0
 ANSWER_WITHIN = 30.0
 IMPORT_WITHIN = 600.0
 RELOAD_WITHIN = 180.0
+FREEZE_WITHIN = 120.0
+"""A bundle of a large case, or papers for many banks, takes its time."""
 
 
 class AnswerLost(NotConnected):
@@ -384,6 +396,15 @@ class Client(ServiceApi):
         return OptOutChange.model_validate(answer)
 
     @override
+    async def freeze(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+        from fzalert.service.freeze_models import FreezeAnswer
+
+        answer = await self._ask(
+            "freeze", FREEZE_WITHIN, ask=ask.model_dump(mode="json"), token=self._token(by)
+        )
+        return FreezeAnswer.model_validate(answer)
+
+    @override
     async def changed(self, seq: int, timeout: float) -> int:
         return int(await self._ask("changed", ANSWER_WITHIN + timeout, seq=seq, timeout=timeout))
 
@@ -401,6 +422,10 @@ def decode_error(error: dict[str, Any]) -> FzalertError:
     known = {kind.code: kind for kind in _kinds(FzalertError)}
     kind = known.get(str(error.get("code")), FzalertError)
     after = error.get("retry_after")
+    if kind is GuardsUnmet:
+        reasons = tuple((str(g), str(zh), str(en), str(of)) for g, zh, en, of in error["reasons"])
+        hint = str(error.get("hint", ""))
+        return GuardsUnmet(str(error.get("what", "")), reasons=reasons, hint=hint)
     made = kind(
         str(error.get("what", "")),
         hint=str(error.get("hint", "")),

@@ -7,6 +7,8 @@ import functools
 import inspect
 import typing
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any
@@ -20,7 +22,15 @@ from tools.docs_settings import Rows, code, table
 __all__ = ["commands", "options", "reference"]
 
 COMMON = frozenset({"--config", "--json", "--help", "-h", "--version"})
-TYPES = {str: "text", int: "whole number", float: "number", Path: "path", bool: "–"}
+TYPES = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    Decimal: "amount",
+    datetime: "time with zone",
+    Path: "path",
+    bool: "–",
+}
 
 
 @functools.cache

@@ -82,6 +82,52 @@ _GROUPS = {
             "cancel": ("fzalert.cli.campaign:cancel", "取消。 Cancel for good."),
         },
     ),
+    "freeze": (
+        "止付与冻结。 Freeze requests, from a report to a confirmed stop.",
+        {
+            "new": ("fzalert.cli.freeze.cases:new", "由文件立一案。 Open a case from a file."),
+            "check": ("fzalert.cli.freeze.cases:check", "只检查，不发送。 Check a case's file."),
+            "paste": (
+                "fzalert.cli.freeze.cases:paste",
+                "粘贴银行短信，得草稿。 A bank's message as a draft.",
+            ),
+            "add": ("fzalert.cli.freeze.cases:add", "增加账户，如下一级。 Add accounts."),
+            "attach": ("fzalert.cli.freeze.cases:attach", "附文书。 Attach a document."),
+            "file": ("fzalert.cli.freeze.cases:file_case", "登记立案。 File the case."),
+            "submit": ("fzalert.cli.freeze.acts:submit", "提交止付。 Submit for approval."),
+            "approve": ("fzalert.cli.freeze.acts:approve", "第二人审批。 Approve, second person."),
+            "reject": ("fzalert.cli.freeze.acts:reject", "退回。 Send it back."),
+            "send": ("fzalert.cli.freeze.acts:send", "发送或打印。 Send it, or print it."),
+            "acknowledge": (
+                "fzalert.cli.freeze.acts:acknowledge",
+                "登记银行已受理。 The bank has it.",
+            ),
+            "receipt": ("fzalert.cli.freeze.acts:receipt", "登记回执。 Enter a bank's answer."),
+            "status": ("fzalert.cli.freeze.cases:status", "看一案。 Show a case."),
+            "extend": ("fzalert.cli.freeze.acts:extend", "止付延期。 Prepare the extension."),
+            "convert": ("fzalert.cli.freeze.acts:convert", "转冻结。 Prepare the freeze."),
+            "renew": ("fzalert.cli.freeze.acts:renew", "继续冻结。 Prepare the renewal."),
+            "release": ("fzalert.cli.freeze.acts:release", "解除。 Prepare the release."),
+            "return": (
+                "fzalert.cli.freeze.acts:return_money",
+                "计算并准备返还。 Divide and give back.",
+            ),
+            "irrelevant": (
+                "fzalert.cli.freeze.acts:irrelevant",
+                "认定与案件无关。 The money is not of the case.",
+            ),
+            "cancel": ("fzalert.cli.freeze.acts:cancel", "撤销未发出的。 Give it up unsent."),
+            "correct": ("fzalert.cli.freeze.acts:correct", "更正账户。 Correct an account."),
+            "trace": ("fzalert.cli.freeze.exports:trace", "资金去向估算。 Follow the money."),
+            "paper": ("fzalert.cli.freeze.exports:paper", "出文书。 Write a paper as PDF."),
+            "bundle": ("fzalert.cli.freeze.exports:bundle", "导出证据包。 Write the evidence."),
+            "verify": (
+                "fzalert.cli.freeze.exports:verify",
+                "核对证据包。 Check an evidence bundle.",
+            ),
+            "board": ("fzalert.cli.freeze.cases:board", "全部措施与倒计时。 Every clock."),
+        },
+    ),
     "unknown": (
         "结果未知的消息。 Messages whose fate is unknown.",
         {

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from fzalert.cli.exits import Exit
-from fzalert.errors import FzalertError
+from fzalert.errors import FzalertError, GuardsUnmet
 
 __all__ = ["Output", "width"]
 
@@ -77,10 +77,23 @@ class Output:
         """Say what went wrong and what to do next, once, on standard error."""
         text = str(error.args[0])
         if self.as_json:
-            found = {"code": error.code, "text": text, "hint": error.hint, "exit": int(code)}
+            found: dict[str, object] = {
+                "code": error.code,
+                "text": text,
+                "hint": error.hint,
+                "exit": int(code),
+            }
+            if isinstance(error, GuardsUnmet):
+                found["guards"] = [
+                    {"guard": guard, "zh": zh, "en": en, "source": source}
+                    for guard, (zh, en, source) in _reasons(error)
+                ]
             self._write(self._err, json.dumps({"error": found}, ensure_ascii=False))
             return
         self._write(self._err, self.paint("bad", "fzalert: ", to=self._err) + text)
+        if isinstance(error, GuardsUnmet):
+            for guard, (zh, _, source) in _reasons(error):
+                self._write(self._err, f"  ✗ {guard}  {zh} ({source})")
         if error.hint:
             self._write(self._err, f"下一步 Next: {error.hint.strip()}")
         self._write(self._err, f"[{error.code}] exit {int(code)}")
@@ -102,6 +115,10 @@ class Output:
     def _write(stream: TextIO, text: str) -> None:
         stream.write(text + "\n")
         stream.flush()
+
+
+def _reasons(error: GuardsUnmet) -> Iterable[tuple[str, tuple[str, str, str]]]:
+    return zip(error.guards, error.reasons, strict=True)
 
 
 def to_json(value: object) -> str:

@@ -77,6 +77,7 @@ def settings_of(sources: Sources, path: Path, *, registry: Registry | None = Non
         relay=sections.relay,
         channels=tuple(channels),
         telemetry=sections.telemetry,
+        freeze=sections.freeze,
         digest=sources.digest,
     )
 

@@ -347,6 +347,48 @@ class TelemetrySettings(_Section):
     )
 
 
+_Phone = Annotated[str, Field(pattern=r"^(?:\+?[0-9][0-9\-]{5,28})?$")]
+
+
+class FreezeSettings(_Section):
+    """Freeze requests: whose rules, who signs the papers, who answers day and night."""
+
+    policy: LocalPath | None = Field(
+        default=None,
+        description="A unit's own rules in TOML; without it the shipped cn-2024.",
+    )
+    unit_name: Annotated[str, Field(max_length=150, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$")] = (
+        Field(default="", description="The unit that asks, as papers name it.")
+    )
+    unit_code: Annotated[str, Field(pattern=r"^(?:[0-9]{12})?$")] = Field(
+        default="", description="Its code of twelve digits."
+    )
+    prefecture: Annotated[str, Field(pattern=r"^(?:[0-9]{4})?$")] = Field(
+        default="", description="First four digits of its area code (GB/T 2260)."
+    )
+    duty_phone: _Phone = Field(
+        default="", description="Telephone that is answered day and night, for banks."
+    )
+    signer_certificate: LocalPath | None = Field(
+        default=None, description="Certificate that signs the papers (PAdES), in PEM."
+    )
+    signer_key: LocalPath | None = Field(default=None, description="Its private key in PEM.")
+    fonts: tuple[str, ...] = Field(
+        default=(),
+        description="Font families of the papers, the preferred one first; empty takes Noto Serif"
+        " CJK SC.",
+    )
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.signer_certificate is None) != (self.signer_key is None):
+            raise ValueError("signer_certificate and signer_key go together: give both, or neither")
+        duty = (self.unit_name, self.unit_code, self.duty_phone)
+        if any(duty) and not all(duty):
+            raise ValueError("unit_name, unit_code and duty_phone go together: give all, or none")
+        return self
+
+
 class FileSections(_Section):
     """The sections of the file other than its channels."""
 
@@ -358,6 +400,7 @@ class FileSections(_Section):
     log: LogSettings = Field(default_factory=LogSettings)
     relay: RelaySettings = Field(default_factory=RelaySettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    freeze: FreezeSettings = Field(default_factory=FreezeSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +435,7 @@ class Settings:
         channels: `[[channel]]`, in the order of the file.
         telemetry: `[telemetry]`.
         relay: `[relay]`.
+        freeze: `[freeze]`.
         digest: SHA-256 of the file, hex; names this configuration on pages and in evidence.
     """
 
@@ -406,6 +450,7 @@ class Settings:
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     digest: str = field(default="", compare=False)
     relay: RelaySettings = field(default_factory=RelaySettings)
+    freeze: FreezeSettings = field(default_factory=FreezeSettings)
 
     @property
     def data_directory(self) -> Path:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from fzalert.access.actors import Actor
     from fzalert.config import Settings
     from fzalert.errors import StoreDamaged
+    from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
 
 __all__ = ["DaemonApi", "ServiceApi"]
 
@@ -209,6 +210,18 @@ class ServiceApi(Protocol):
         Raises:
             InputError: Somebody named is no person.
             AccessDenied: The actor may not.
+        """
+        ...
+
+    async def freeze(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+        """Do or read something about freeze requests; see `fzalert.service.freeze_models`.
+
+        Raises:
+            GuardsUnmet: Against the rules; every unmet guard is named, and it is on record.
+            InputError: No such case, measure or document, or a value is wrong.
+            AccessDenied: The actor may not.
+            ConfigError: What freeze requests need is not installed, or `[freeze]` is wrong.
+            StoreError: It could not be put on disk, so nothing was done.
         """
         ...
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from fzalert.access.directory import Directory
-from fzalert.errors import FzalertError, InputError, NotConnected
+from fzalert.errors import FzalertError, GuardsUnmet, InputError, NotConnected
 from fzalert.log import get_logger
 from fzalert.service.models import (
     CampaignRequest,
@@ -67,6 +67,7 @@ class Calls:
             "opt_outs": self._opt_outs,
             "opt_out": self._opt_out,
             "opt_in": self._opt_in,
+            "freeze": self._freeze,
         }
 
     @staticmethod
@@ -155,6 +156,12 @@ class Calls:
         request = OptOutRequest.model_validate(args.get("request"))
         return await self._service.opt_in(request, await self._actor(args))
 
+    async def _freeze(self, args: Request) -> object:
+        from fzalert.service.freeze_models import read_ask
+
+        ask = read_ask(args.get("ask"))
+        return await self._service.freeze(ask, await self._actor(args))
+
     async def _approve(self, args: Request) -> object:
         author = await self._service.authenticate(_text(args, "author"))
         approver = await self._service.authenticate(_text(args, "approver"))
@@ -229,4 +236,13 @@ def encode_error(error: FzalertError) -> Request:
         "field": getattr(error, "field", ""),
         "row": getattr(error, "row", None),
         "channel": getattr(error, "channel", ""),
+        "reasons": _reasons(error),
     }
+
+
+def _reasons(error: FzalertError) -> list[list[str]]:
+    """Every unmet guard: id, text in Chinese and English, source."""
+    if not isinstance(error, GuardsUnmet):
+        return []
+    pairs = zip(error.guards, error.reasons, strict=True)
+    return [[guard, *texts] for guard, texts in pairs]

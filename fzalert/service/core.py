@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from typing_extensions import override
 
@@ -20,6 +20,7 @@ from fzalert.service.api import DaemonApi
 from fzalert.service.building import Building, build
 from fzalert.service.campaigns import Campaigns
 from fzalert.service.checking import Checking
+from fzalert.service.freeze_room import FreezeRoom
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
@@ -56,6 +57,9 @@ from fzalert.service.warnings import Warnings
 from fzalert.store import ChangeSet
 from fzalert.tracing import Tracer
 
+if TYPE_CHECKING:
+    from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
+
 __all__ = ["MAY_CAMPAIGN", "MAY_SETTLE", "MAY_WARN", "PLACES", "Service"]
 
 
@@ -75,6 +79,7 @@ class _Rooms:
     status: Status
     reload: Reload
     relay: Relay
+    freeze: FreezeRoom
 
 
 class Service(DaemonApi):
@@ -126,6 +131,8 @@ class Service(DaemonApi):
                 _ = building.background.keep("clock.watch", rooms.status.clock.run)
                 _ = building.background.keep("store.purge", rooms.retention.run)
                 _ = building.background.keep("relay-fates", rooms.relay.fates.run)
+                if rooms.freeze.is_installed:
+                    _ = building.background.keep("freeze-deadlines", rooms.freeze.run)
             self._rooms = rooms
             await building.serve(LocalSocket(socket_path(self.settings.store.path), self))
         except BaseException:
@@ -138,7 +145,8 @@ class Service(DaemonApi):
         settings, clock = self.settings, self.clock
         texts = Texts(settings, self.library, clock, building.store)
         campaigns = Campaigns(building, settings, texts, clock)
-        status = Status(building, settings, clock)
+        freeze = FreezeRoom(building, settings, clock)
+        status = Status(building, settings, clock, freeze)
         warnings = Warnings(building, settings, texts, clock, campaigns.owns, status.health)
         unknowns = Unknowns(building, settings, clock)
         relay = Relay(building, settings, texts, warnings, clock)
@@ -158,6 +166,7 @@ class Service(DaemonApi):
             status,
             Reload(building, settings, clock, status, adopting),
             relay,
+            freeze,
         )
 
     def _adopt(self, settings: Settings) -> None:
@@ -236,6 +245,12 @@ class Service(DaemonApi):
         self, by: Actor, *, after: int, store: str, limit: int, wait: float
     ) -> FatePage:
         return await self._open.relay.page(by, after=after, store=store, limit=limit, wait=wait)
+
+    # -- freeze requests -------------------------------------------------------------------
+
+    @override
+    async def freeze(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+        return await self._open.freeze.answer(ask, by)
 
     # -- campaigns -------------------------------------------------------------------------
 

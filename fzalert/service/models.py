@@ -217,9 +217,10 @@ class ScriptView(_Strict):
 class UserChange(_Strict):
     """A change of who may come in, and with what."""
 
-    action: Literal["add", "renew", "appoint", "bind", "unbind", "sign_out", "revoke"] = Field(
+    action: Literal["add", "renew", "appoint", "bind", "unbind", "password", "sign_out", "revoke"] = Field(
         description="add, renew (a new token), appoint (rank and unit), bind and unbind"
-        " (certificates), sign_out (every session), or revoke (token and certificates)."
+        " (certificates), password, sign_out (every session), or revoke (token, password and"
+        " certificates)."
     )
     name: Text = Field(max_length=32, description="Name of the user or machine.")
     roles: list[Text] = Field(default_factory=list, description="Roles, for add.")
@@ -229,6 +230,7 @@ class UserChange(_Strict):
         default_factory=list,
         description="Client certificates, by sha256: and fingerprint, or by uri: or dns: and name.",
     )
+    password: SecretStr | None = Field(default=None, description="The new one, for password.")
     rank: Text | None = Field(
         default=None,
         description="Level of the person's office: station, county, prefecture or province; without"
@@ -261,6 +263,7 @@ class UserView(_Strict):
         description="Level of the person's office: station, county, prefecture or province.",
     )
     unit: str = Field(default="", description="Twelve digits, the code of the unit, or empty.")
+    has_password: bool = Field(default=False, description="Whether the person may sign in by name.")
 
 
 class SessionView(_Strict):
@@ -482,6 +485,16 @@ class OptOutChange(_Strict):
     changed: int = Field(description="How many of them were not so already.")
 
 
+class DeadlinesView(_Strict):
+    """How the runner of freeze requests' deadlines is."""
+
+    running: bool = False
+    next_due: str = Field(default="", description="When the next deadline falls due.")
+    fired: int = Field(default=0, description="Deadlines that fired since the start.")
+    late: int = Field(default=0, description="Of them more than five seconds late.")
+    problem: str = Field(default="", description="Why deadlines are not kept, or empty.")
+
+
 class StatusView(_Strict):
     """How the whole process is."""
 
@@ -504,6 +517,7 @@ class StatusView(_Strict):
         description="Why nothing new is taken: store-full, store-read-only or store-damaged; empty"
         " while all is well.",
     )
+    deadlines: DeadlinesView = Field(default_factory=DeadlinesView)
     evidence_head: str = ""
     web: str = ""
     config: ConfigView = Field(default_factory=ConfigView)

@@ -16,6 +16,7 @@ from fzalert.messages import Lane
 from fzalert.ports import Health, HealthState, Mounted, Route
 from fzalert.service.building import Building
 from fzalert.service.clockwatch import ClockWatch
+from fzalert.service.freeze_room import FreezeRoom
 from fzalert.service.guarded import Asker
 from fzalert.service.models import ChannelView, ConfigView, StatusView
 from fzalert.service.sockets import PROTOCOL
@@ -34,6 +35,7 @@ class Status:
         building: Store, engine and the rest.
         settings: Names; whether this is a drill.
         clock: Reader of time.
+        freeze: Runs the deadlines of freeze requests.
 
     Attributes:
         web: Address of the pages, or empty.
@@ -41,7 +43,10 @@ class Status:
         clock: Watches the machine's clock.
     """
 
-    def __init__(self, building: Building, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, building: Building, settings: Settings, clock: Clock, freeze: FreezeRoom
+    ) -> None:
+        self._freeze = freeze
         self.web = ""
         self.config = ConfigView(
             file=settings.path.name,
@@ -81,6 +86,7 @@ class Status:
             orphans=await store.orphans(),
             store_state=store.stopped,
             clock_suspect=self.clock.suspect,
+            deadlines=self._freeze.view(),
             evidence_head=chains[-1][2].hex() if chains else "",
             web=self.web,
             config=config.model_copy(update={"waiting": stranded(rows, channels)}),

@@ -1,0 +1,441 @@
+"""Freeze requests of an open service: every change decided, sealed, on record, and then sent.
+
+Everything takes an Actor. A refusal names every unmet guard and is on record itself. What only
+reads is masked; to reveal, to print a paper and to export a bundle are acts on record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from fzalert.access.actors import Actor, Role
+from fzalert.clock import Clock
+from fzalert.config import Settings
+from fzalert.errors import AccessDenied, FateUnknown, InputError, NotConnected
+from fzalert.evidence import Json
+from fzalert.freeze import commands as c
+from fzalert.freeze.authority import authority_of
+from fzalert.freeze.book import Around, CaseBook, Change, Look
+from fzalert.freeze.bundle import make_bundle
+from fzalert.freeze.events import Event, InstructionSent
+from fzalert.freeze.model import FreezeCase, Measure, Stage
+from fzalert.freeze.money import Edge, TraceOrder, share_in_proportion, trace
+from fzalert.freeze.papers import PaperKind
+from fzalert.freeze.policy import load_policy
+from fzalert.freeze.results import Grade, Receipt
+from fzalert.freeze.values import AttachmentType, Duty, Filing, mask_number
+from fzalert.ports import Signer
+from fzalert.service import freeze_models as asks
+from fzalert.service.building import Building
+from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
+from fzalert.service.freeze_sending import Sending
+from fzalert.service.freeze_uploads import Uploads
+from fzalert.service.freeze_views import board_rows, case_view, event_view
+from fzalert.service.people import require
+from fzalert.store import ChangeSet, EvidenceEntry
+
+__all__ = ["MAY_READ", "Freezing"]
+
+MAY_READ = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER, Role.AUDITOR)
+T = TypeVar("T")
+
+
+class Freezing:
+    """The cases of an open service.
+
+    Args:
+        building: Store, engine and the rest.
+        settings: Policy, signer, the unit; whether this is a drill.
+        clock: Reader of time.
+        signer: Signs evidence bundles.
+        changed: Called after every change: deadlines may be nearer.
+
+    Raises:
+        ConfigError: The policy or the signer cannot be read.
+    """
+
+    def __init__(
+        self,
+        building: Building,
+        settings: Settings,
+        clock: Clock,
+        signer: Signer,
+        changed: Callable[[], None],
+    ) -> None:
+        chosen = settings.freeze
+        policy = load_policy() if chosen.policy is None else load_policy(path=chosen.policy)
+        self.book = CaseBook(building.store, building.store.vault, policy, clock)
+        self._drill = settings.drill.enabled
+        self._building = building
+        self._clock = clock
+        self._signer = signer
+        self._changed = changed
+        self._sending = Sending(building, self.book, chosen, drill=self._drill)
+        self._uploads = Uploads(clock)
+        self._duty = (
+            Duty(
+                phone=chosen.duty_phone,
+                unit_name=chosen.unit_name,
+                unit_code=chosen.unit_code,
+                prefecture=chosen.prefecture,
+            )
+            if chosen.unit_code
+            else None
+        )
+
+    async def answer(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+        """Do what is asked.
+
+        Raises:
+            GuardsUnmet: Against the rules; every unmet guard is named, and it is on record.
+            InputError: No such case, measure or document, or a value is wrong.
+            AccessDenied: The actor may not.
+            StoreError: It could not be put on disk, so nothing was done.
+        """
+        match ask:
+            case asks.ShowAsk() | asks.HistoryAsk() | asks.BoardAsk():
+                return await self._read(ask, by)
+            case asks.PaperAsk() | asks.BundleAsk():
+                return await self._export(ask, by)
+            case asks.TraceAsk() | asks.ShareAsk():
+                return await self._money(ask, by)
+            case asks.PutAsk():
+                require(by, *MAY_READ, Role.TELLER, Role.BRANCH_MANAGER, drill=self._drill)
+                self._uploads.put(by.id, ask.upload, ask.offset, ask.data)
+                return FreezeAnswer()
+            case _:
+                return await self._seen_through(lambda: self._change(ask, by))
+
+    # -- changing --------------------------------------------------------------------------
+
+    async def _change(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+        self._real(by)
+        who = await authority_of(by, self.book)
+        match ask:
+            case asks.OpenAsk():
+                case_id = f"{self.book.now():%Y%m%d}-{secrets.token_hex(4)}"
+                command = c.OpenCase(who, ask.report, ask.victim, ask.duty or self._duty)
+                return await self._done(case_id, command)
+            case asks.AttachAsk() | asks.FileAsk():
+                return await self._attach(ask, by, who)
+            case asks.AddAccountAsk():
+                number = len((await self.book.case(ask.case)).measures) + 1
+                add = c.AddAccount(who, f"m{number}", ask.account, ask.inflow, ask.parent)
+                return await self._done(ask.case, add)
+            case asks.PrepareAsk():
+                return await self._prepare(ask, who)
+            case asks.ApproveAsk():
+                look = self._sending.approving(ask.measure, who.rank)
+                return await self._done(ask.case, c.Approve(who, ask.measure), look)
+            case asks.SendAsk():
+                return await self._send(ask, who)
+            case asks.ReceiptAsk():
+                receipt = _by_hand(ask.receipt, by)
+                return await self._done(ask.case, c.RecordReceipt(who, receipt))
+            case _:
+                return await self._simple(ask, who)
+
+    async def _simple(self, ask: FreezeAsk, who: c.Authority) -> FreezeAnswer:
+        match ask:
+            case asks.OfficersAsk():
+                return await self._done(ask.case, c.NameOfficers(who, ask.officers))
+            case asks.DutyAsk():
+                return await self._done(ask.case, c.SetDuty(who, ask.duty))
+            case asks.RejectAsk():
+                return await self._done(ask.case, c.Reject(who, ask.measure, ask.reason))
+            case asks.AcknowledgeAsk():
+                told = c.Acknowledge(who, ask.application_id, ask.desk)
+                return await self._done(ask.case, told)
+            case asks.ComplaintAsk():
+                return await self._done(ask.case, c.RecordComplaint(who, ask.measure, ask.number))
+            case asks.CorrectAsk():
+                right = c.Correct(who, ask.measure, ask.account, ask.inflow, ask.reason)
+                return await self._done(ask.case, right)
+            case asks.ReasonAsk(action="irrelevant"):
+                return await self._done(ask.case, c.FindIrrelevant(who, ask.measure, ask.reason))
+            case asks.ReasonAsk():
+                author = _author(await self.book.case(ask.case), ask.measure)
+                cancel = c.Cancel(who, ask.measure, author, ask.reason)
+                return await self._done(ask.case, cancel)
+        raise TypeError(f"no way to do {ask.action}")
+
+    async def _done(
+        self, case_id: str, command: c.Command, look: Look | None = None
+    ) -> FreezeAnswer:
+        done = await self.book.do(case_id, command, look=look)
+        self._changed()
+        return self._told(done.case)
+
+    async def _prepare(self, ask: asks.PrepareAsk, who: c.Authority) -> FreezeAnswer:
+        measure = _measure(await self.book.case(ask.case), ask.measure)
+        number = len(measure.past) + (measure.current is not None) + 1
+        command = c.Prepare(
+            who,
+            ask.measure,
+            f"{ask.case}-{ask.measure}-{number}",
+            ask.kind,
+            ask.reason,
+            ask.terms,
+            ask.waived,
+        )
+        return await self._done(ask.case, command)
+
+    async def _attach(
+        self, ask: asks.AttachAsk | asks.FileAsk, by: Actor, who: c.Authority
+    ) -> FreezeAnswer:
+        kind = AttachmentType.FILING_DECISION
+        if isinstance(ask, asks.AttachAsk):
+            kind = ask.type
+        attachment, body = self._uploads.take(by.id, ask.upload, kind)
+        command: c.Command
+        if isinstance(ask, asks.AttachAsk):
+            command = c.AttachDocument(who, attachment)
+        else:
+            filing = Filing(
+                case_number=ask.case_number,
+                at=ask.at,
+                decision=attachment,
+                legal_basis=ask.legal_basis,
+                case_money=ask.case_money,
+            )
+            command = c.FileCase(who, filing)
+        row = await self.book.sealed_document(ask.case, attachment.sha256, body)
+
+        async def look(case: FreezeCase, now: datetime) -> Around:
+            del case, now
+            return Around(state=(row,))
+
+        answer = await self._done(ask.case, command, look)
+        self._uploads.done(by.id, ask.upload)
+        return answer
+
+    async def _send(self, ask: asks.SendAsk, who: c.Authority) -> FreezeAnswer:
+        case = await self.book.case(ask.case)
+        if ask.measure:
+            chosen = [_measure(case, ask.measure).id]
+        else:
+            chosen = [m.id for m in case.measures.values() if _is_ready(m)]
+        if not chosen:
+            raise InputError(
+                "Nothing of the case waits to be sent.",
+                hint="A second officer approves first: `fzalert freeze approve`.",
+                field="measure",
+            )
+        told: list[str] = []
+        for measure in chosen:
+            change, channel = await self._send_one(ask.case, measure, who, paper=ask.paper)
+            case = change.case
+            told.append(f"{measure}: {channel}")
+        answer = self._told(case)
+        papers = [one for one in told if one.endswith(": paper")]
+        files = []
+        for one in papers:
+            found = _measure(case, one.removesuffix(": paper"))
+            body = await self._sending.paper(case, found, PaperKind.INSTRUCTION)
+            files.append(_file(f"{found.id}.pdf", body))
+        return answer.model_copy(update={"note": "; ".join(told), "files": files})
+
+    async def _send_one(
+        self, case_id: str, measure: str, who: c.Authority, *, paper: bool
+    ) -> tuple[Change, str]:
+        """Send one instruction: the event and the message to the desk are one commit."""
+        engine = self._building.engine
+        async with engine.routing.shared():
+            found = _measure(await self.book.case(case_id), measure)
+            desk = frozenset[str]() if paper else self._sending.desks(found)
+            history = await self.book.history(case_id)
+            step = 1 + sum(_is_sending(entry.event, found) for entry in history)
+            poked: frozenset[str] = frozenset()
+
+            async def look(case: FreezeCase, now: datetime) -> Around:
+                nonlocal poked
+                around, poked = await self._sending.leaving(
+                    case, _measure(case, measure), now, who.actor, paper=not desk, step=step
+                )
+                return around
+
+            channel = "desk" if desk else "paper"
+            change = await self.book.do(case_id, c.MarkSent(who, measure, channel, step), look=look)
+            if change.committed is not None:
+                for accepted in change.committed.accepted:
+                    engine.hand_over(accepted.claimed)
+                engine.poke(poked)
+                engine.note_change()
+        self._changed()
+        return change, channel
+
+    # -- reading ---------------------------------------------------------------------------
+
+    async def _read(
+        self, ask: asks.ShowAsk | asks.HistoryAsk | asks.BoardAsk, by: Actor
+    ) -> FreezeAnswer:
+        require(by, *MAY_READ, drill=self._drill)
+        policy, now = self.book.policy, self.book.now()
+        if isinstance(ask, asks.BoardAsk):
+            rows = []
+            for case_id in await self.book.cases(ended=ask.ended):
+                case = await self.book.case(case_id)
+                rows += board_rows(case, policy, now, ended=ask.ended)
+            rows.sort(key=lambda row: (row.measure.next.due_at or _NEVER, row.case, row.measure.id))
+            return FreezeAnswer(board=rows)
+        if isinstance(ask, asks.HistoryAsk):
+            entries = await self.book.history(ask.case)
+            views = [event_view(one.version, one.event) for one in entries]
+            return FreezeAnswer(events=[view for view in views if view.version > ask.after])
+        if ask.reveal:
+            await self._on_record(by, "case.reveal", {"case": ask.case})
+        case = await self.book.case(ask.case)
+        return FreezeAnswer(case=case_view(case, policy, now, reveal=ask.reveal))
+
+    async def _export(self, ask: asks.PaperAsk | asks.BundleAsk, by: Actor) -> FreezeAnswer:
+        require(by, *MAY_READ, drill=self._drill)
+        case = await self.book.case(ask.case)
+        if isinstance(ask, asks.BundleAsk):
+            await self._on_record(by, "case.export", {"case": ask.case, "what": "bundle"})
+            papers = await self._sending.papers(ask.case)
+            body = await make_bundle(self.book, ask.case, self._signer, papers)
+            return FreezeAnswer(files=[_file(f"{ask.case}.zip", body)])
+        measure = _measure(case, ask.measure)
+        facts: dict[str, Json] = {"case": ask.case, "measure": measure.id, "what": ask.paper}
+        await self._on_record(by, "case.export", facts)
+        body = await self._sending.paper(case, measure, PaperKind(ask.paper))
+        return FreezeAnswer(files=[_file(f"{ask.case}-{measure.id}-{ask.paper}.pdf", body)])
+
+    async def _money(self, ask: asks.TraceAsk | asks.ShareAsk, by: Actor) -> FreezeAnswer:
+        require(by, *MAY_READ, drill=self._drill)
+        case = await self.book.case(ask.case)
+        if isinstance(ask, asks.ShareAsk):
+            frozen = _measure(case, ask.measure).frozen
+            if frozen is None:
+                raise InputError("Nothing is frozen on this account.", field="measure")
+            shares = share_in_proportion(frozen, ask.losses)
+            return FreezeAnswer(shares={one.claimant: one.amount for one in shares})
+        roots = [
+            Edge(t.from_account, m.account.number, t.amount, t.at)
+            for m in case.measures.values()
+            if m.level == 1
+            for t in m.inflow
+        ]
+        onward = [
+            Edge(t.from_account, m.account.number, t.amount, t.at)
+            for m in case.measures.values()
+            if m.level > 1
+            for t in m.inflow
+        ]
+        found = trace(roots, onward, TraceOrder(ask.order))
+        views = [
+            asks.TraceView(
+                source=mask_number(edge.source),
+                target=mask_number(edge.target),
+                at=edge.at,
+                amount=edge.amount,
+                estimate=estimate,
+            )
+            for edge, estimate in [*((edge, edge.amount) for edge in roots), *found]
+        ]
+        return FreezeAnswer(trace=views, note=f"估算 estimate, {ask.order}")
+
+    # -- parts -----------------------------------------------------------------------------
+
+    def _told(self, case: FreezeCase) -> FreezeAnswer:
+        return FreezeAnswer(case=case_view(case, self.book.policy, self.book.now()))
+
+    def _real(self, by: Actor) -> None:
+        if by.drill and not self._drill:
+            raise AccessDenied(
+                "A person of a drill cannot act on a real case.",
+                hint="Sign in as yourself, or enable [drill].",
+            )
+
+    async def _on_record(self, by: Actor, act: str, facts: dict[str, Json]) -> None:
+        """Put on record what shows personal data; nothing is shown unless it stands there."""
+        fresh = timedelta(minutes=self.book.policy.limit("step_up_minutes"))
+        if by.proved_at is None or self.book.now() - by.proved_at > fresh:
+            raise AccessDenied(
+                "Personal data is shown to a person alone, who has just proved who he is.",
+                hint="Act with your own token: --token-file, or FZALERT_TOKEN.",
+            )
+        await self._building.store.commit(
+            ChangeSet(evidence=(EvidenceEntry("store", by.id, act, facts),))
+        )
+
+    async def _seen_through(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do a change to its end, also where its caller gives up meanwhile."""
+        ended: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                found = await work()
+            except Exception as error:  # noqa: BLE001  the caller's own task raises it
+                if not ended.done():
+                    ended.set_exception(error)
+            else:
+                if not ended.done():
+                    ended.set_result(found)
+            finally:
+                if not ended.done():
+                    ended.set_exception(
+                        FateUnknown("fzalert was closed meanwhile.", hint="Look at the case.")
+                    )
+
+        try:
+            _ = self._building.background.once("freeze-change", run)
+        except RuntimeError:
+            raise NotConnected("The service is being closed.") from None
+        return await ended
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _measure(case: FreezeCase, measure: str) -> Measure:
+    found = case.measures.get(measure)
+    if found is None:
+        known = ", ".join(case.measures) or "none"
+        raise InputError(
+            f"The case has no measure {measure[:36]!r}.", hint=f"It has {known}.", field="measure"
+        )
+    return found
+
+
+def _is_ready(measure: Measure) -> bool:
+    return measure.current is not None and measure.current.stage is Stage.APPROVED
+
+
+def _is_sending(event: Event, measure: Measure) -> bool:
+    current = measure.current
+    return isinstance(event, InstructionSent) and current is not None and event.id == current.id
+
+
+def _author(case: FreezeCase, measure: str) -> str:
+    """Who proposed what is to be cancelled: the last instruction's author, else the opener."""
+    found = _measure(case, measure)
+    return found.author if found.current is None else found.current.prepared_by
+
+
+def _by_hand(receipt: Receipt, by: Actor) -> Receipt:
+    """A receipt that a person enters proves no more than a person can."""
+    if receipt.grade is Grade.SIGNED:
+        raise InputError(
+            "A receipt of grade A carries a verified signature of the desk.",
+            hint="Enter it as B (seen on paper or in the bank's system) or C (by telephone).",
+            field="grade",
+        )
+    if receipt.grade is Grade.AUTHENTICATED and not receipt.proof:
+        return receipt.model_copy(update={"proof": by.id})
+    return receipt
+
+
+def _file(name: str, body: bytes) -> asks.FileView:
+    return asks.FileView(
+        name=name,
+        sha256=hashlib.sha256(body).hexdigest(),
+        size=len(body),
+        data=base64.b64encode(body).decode(),
+    )

@@ -1,0 +1,414 @@
+"""What may be asked about freeze requests, and what is answered: plain data, the same everywhere.
+
+A request is one of the classes of `FreezeAsk`, told apart by `action`. Names, numbers and accounts
+in an answer are masked unless the request reveals them, which is an act on record.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+
+from fzalert.freeze.events import TermsData
+from fzalert.freeze.model import InstructionKind
+from fzalert.freeze.results import Receipt
+from fzalert.freeze.values import (
+    Account,
+    AttachmentType,
+    CaseReport,
+    Duty,
+    Money,
+    Officer,
+    Transfer,
+    Victim,
+)
+
+__all__ = [
+    "BoardRow",
+    "CaseView",
+    "DocumentView",
+    "EventView",
+    "FileView",
+    "FreezeAnswer",
+    "FreezeAsk",
+    "MeasureView",
+    "NextView",
+    "read_ask",
+]
+
+PIECE = 512 * 1024
+"""Most bytes of a document in one request; a longer one is put in pieces."""
+_Case = Annotated[str, Field(min_length=1, max_length=36)]
+_Measure = Annotated[str, Field(min_length=1, max_length=36)]
+_Reason = Annotated[str, Field(max_length=500)]
+
+
+class _Ask(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class OpenAsk(_Ask):
+    """Enter a report; the answer has the case's id."""
+
+    action: Literal["open"] = "open"
+    report: CaseReport
+    victim: Victim
+    duty: Duty | None = None
+
+
+class OfficersAsk(_Ask):
+    """Name the two officers."""
+
+    action: Literal["officers"] = "officers"
+    case: _Case
+    officers: tuple[Officer, ...]
+
+
+class DutyAsk(_Ask):
+    """Name the unit and who answers there day and night."""
+
+    action: Literal["duty"] = "duty"
+    case: _Case
+    duty: Duty
+
+
+class PutAsk(_Ask):
+    """Put a piece of a document; `attach` or `file` then names the upload."""
+
+    action: Literal["put"] = "put"
+    upload: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+    offset: Annotated[int, Field(ge=0)]
+    data: Annotated[str, Field(max_length=PIECE * 4 // 3 + 8, repr=False)]
+
+
+class AttachAsk(_Ask):
+    """Attach a document that was put before."""
+
+    action: Literal["attach"] = "attach"
+    case: _Case
+    type: AttachmentType
+    upload: str
+
+
+class FileAsk(_Ask):
+    """立案, with the decision that was put before."""
+
+    action: Literal["file"] = "file"
+    case: _Case
+    case_number: str
+    at: AwareDatetime
+    legal_basis: tuple[str, ...]
+    case_money: Money | None = None
+    upload: str
+
+
+class AddAccountAsk(_Ask):
+    """Add an account; the answer's last measure is the new one."""
+
+    action: Literal["add-account"] = "add-account"
+    case: _Case
+    account: Account
+    inflow: tuple[Transfer, ...]
+    parent: str = ""
+
+
+class PrepareAsk(_Ask):
+    """Prepare an instruction: a stop, and later what follows it."""
+
+    action: Literal["prepare"] = "prepare"
+    case: _Case
+    measure: _Measure
+    kind: InstructionKind
+    reason: _Reason = ""
+    terms: TermsData = Field(default_factory=TermsData)
+    waived: tuple[tuple[str, str], ...] = ()
+
+
+class ApproveAsk(_Ask):
+    """Approve what another person prepared."""
+
+    action: Literal["approve"] = "approve"
+    case: _Case
+    measure: _Measure
+
+
+class RejectAsk(_Ask):
+    """Send a prepared instruction back."""
+
+    action: Literal["reject"] = "reject"
+    case: _Case
+    measure: _Measure
+    reason: _Reason
+
+
+class SendAsk(_Ask):
+    """Send what is approved: one measure, or all of the case."""
+
+    action: Literal["send"] = "send"
+    case: _Case
+    measure: str = ""
+    paper: bool = False
+
+
+class AcknowledgeAsk(_Ask):
+    """Note that the institution's desk has it."""
+
+    action: Literal["acknowledge"] = "acknowledge"
+    case: _Case
+    application_id: str
+    desk: str = ""
+
+
+class ReceiptAsk(_Ask):
+    """Enter an institution's answer by hand."""
+
+    action: Literal["receipt"] = "receipt"
+    case: _Case
+    receipt: Receipt
+
+
+class CorrectAsk(_Ask):
+    """Correct an account after a mismatch or a refusal."""
+
+    action: Literal["correct"] = "correct"
+    case: _Case
+    measure: _Measure
+    account: Account
+    inflow: tuple[Transfer, ...]
+    reason: _Reason
+
+
+class ReasonAsk(_Ask):
+    """Find the money irrelevant, or cancel a measure."""
+
+    action: Literal["irrelevant", "cancel"]
+    case: _Case
+    measure: _Measure
+    reason: _Reason
+
+
+class ComplaintAsk(_Ask):
+    """Record a holder's complaint or appeal by its number."""
+
+    action: Literal["complaint"] = "complaint"
+    case: _Case
+    measure: _Measure
+    number: Annotated[str, Field(min_length=1, max_length=60)]
+
+
+class ShowAsk(_Ask):
+    """Read a case, its history or its board row."""
+
+    action: Literal["show"] = "show"
+    case: _Case
+    reveal: bool = False
+
+
+class HistoryAsk(_Ask):
+    """Read what happened in a case; `after` is the version that is known already."""
+
+    action: Literal["history"] = "history"
+    case: _Case
+    after: Annotated[int, Field(ge=0)] = 0
+
+
+class BoardAsk(_Ask):
+    """Read every measure with its clock."""
+
+    action: Literal["board"] = "board"
+    ended: bool = False
+
+
+class PaperAsk(_Ask):
+    """Make or read a paper of a measure."""
+
+    action: Literal["paper"] = "paper"
+    case: _Case
+    measure: _Measure
+    paper: Literal["instruction", "pre_alert", "owner_notice"] = "instruction"
+
+
+class BundleAsk(_Ask):
+    """Make the evidence bundle of a case."""
+
+    action: Literal["bundle"] = "bundle"
+    case: _Case
+
+
+class TraceAsk(_Ask):
+    """Estimate how the case's money went on, by the accounts that the case knows."""
+
+    action: Literal["trace"] = "trace"
+    case: _Case
+    order: Literal["fifo", "lifo", "proportional"] = "fifo"
+
+
+class ShareAsk(_Ask):
+    """Divide what is frozen on an account among those who lost it."""
+
+    action: Literal["share"] = "share"
+    case: _Case
+    measure: _Measure
+    losses: Annotated[dict[str, Money], Field(min_length=1, max_length=1000)]
+
+
+FreezeAsk = Annotated[
+    OpenAsk
+    | OfficersAsk
+    | DutyAsk
+    | PutAsk
+    | AttachAsk
+    | FileAsk
+    | AddAccountAsk
+    | PrepareAsk
+    | ApproveAsk
+    | RejectAsk
+    | SendAsk
+    | AcknowledgeAsk
+    | ReceiptAsk
+    | CorrectAsk
+    | ReasonAsk
+    | ComplaintAsk
+    | ShowAsk
+    | HistoryAsk
+    | BoardAsk
+    | PaperAsk
+    | BundleAsk
+    | TraceAsk
+    | ShareAsk,
+    Field(discriminator="action"),
+]
+"""Anything that may be asked."""
+_ASK: TypeAdapter[FreezeAsk] = TypeAdapter(FreezeAsk)
+
+
+def read_ask(value: object) -> FreezeAsk:
+    """Read a request. Raises pydantic's `ValidationError`."""
+    return _ASK.validate_python(value, strict=False)
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NextView(_View):
+    """What has to be decided next, and until when."""
+
+    zh: str
+    en: str
+    deadline: str = ""
+    due_at: datetime | None = None
+    seconds: int | None = Field(default=None, description="Left; negative once it is over.")
+
+
+class MeasureView(_View):
+    """One account at one institution, as it stands."""
+
+    id: str
+    state: str
+    institution: str
+    account: str
+    holder: str
+    amount: Decimal
+    level: int
+    parent: str
+    application_id: str = ""
+    kind: str = ""
+    stage: str = ""
+    prepared_by: str = ""
+    approved_by: str = ""
+    package_sha256: str = ""
+    sent_at: datetime | None = None
+    acked_at: datetime | None = None
+    stop_no: int = 0
+    started_at: datetime | None = None
+    expires_at: datetime | None = None
+    frozen: Decimal | None = None
+    balance: Decimal | None = None
+    flags: list[str] = Field(default_factory=list)
+    receipts: list[str] = Field(default_factory=list)
+    ended: str = ""
+    next: NextView
+
+
+class DocumentView(_View):
+    """One document of a case."""
+
+    type: str
+    format: str
+    sha256: str
+    size: int
+
+
+class CaseView(_View):
+    """A case as it stands."""
+
+    id: str
+    version: int
+    report: str
+    reported_at: datetime
+    kind: str
+    victim: str
+    victim_id: str
+    victim_phone: str
+    opened_by: str
+    opened_at: datetime
+    unit: str = ""
+    duty_phone: str = ""
+    officers: list[str] = Field(default_factory=list)
+    case_number: str = ""
+    documents: list[DocumentView] = Field(default_factory=list)
+    measures: list[MeasureView] = Field(default_factory=list)
+
+
+class BoardRow(_View):
+    """One measure of some case on the board."""
+
+    case: str
+    report: str
+    measure: MeasureView
+
+
+class EventView(_View):
+    """One event of a case, without personal data."""
+
+    version: int
+    at: datetime
+    by: str
+    event: str
+    measure: str = ""
+    facts: dict[str, str] = Field(default_factory=dict)
+
+
+class FileView(_View):
+    """A file, its bytes in base64."""
+
+    name: str
+    sha256: str
+    size: int
+    data: str = Field(repr=False)
+
+
+class TraceView(_View):
+    """One transfer on the way of the money, with the estimated part of the case's."""
+
+    source: str
+    target: str
+    at: datetime
+    amount: Decimal
+    estimate: Decimal
+
+
+class FreezeAnswer(_View):
+    """The answer to a request; what it has depends on what was asked."""
+
+    case: CaseView | None = None
+    board: list[BoardRow] = Field(default_factory=list)
+    events: list[EventView] = Field(default_factory=list)
+    files: list[FileView] = Field(default_factory=list)
+    trace: list[TraceView] = Field(default_factory=list)
+    shares: dict[str, Decimal] = Field(default_factory=dict)
+    note: str = ""

@@ -1,0 +1,109 @@
+"""The door to freeze requests: opened when first asked for, and shut where they are not installed.
+
+Nothing of `fzalert.freeze` is imported before, so an installation without the extra `freeze` is as
+it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from typing import TYPE_CHECKING
+
+from fzalert.access.actors import Actor
+from fzalert.access.keys import FileSigner
+from fzalert.clock import Clock
+from fzalert.config import Settings
+from fzalert.errors import ConfigError
+from fzalert.service.building import SIGNING_KEY, Building
+from fzalert.service.models import DeadlinesView
+
+if TYPE_CHECKING:
+    from fzalert.freeze.book import CaseBook
+    from fzalert.service.freeze import Freezing
+    from fzalert.service.freeze_clock import DeadlineRunner
+    from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
+
+__all__ = ["FreezeRoom"]
+
+NEEDED = ("stdnum", "cn2an", "dateutil", "chinese_calendar", "typst", "segno", "pyhanko")
+"""What the extra `freeze` brings."""
+
+
+class FreezeRoom:
+    """Opens the cases of a service when somebody asks for them.
+
+    Args:
+        building: Store, engine and the rest.
+        settings: `[freeze]`.
+        clock: Reader of time.
+    """
+
+    def __init__(self, building: Building, settings: Settings, clock: Clock) -> None:
+        self._building = building
+        self._settings = settings
+        self._clock = clock
+        self._opening = asyncio.Lock()
+        self._freezing: Freezing | None = None
+        self._runner: DeadlineRunner | None = None
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the extra `freeze` is there."""
+        return all(importlib.util.find_spec(name) is not None for name in NEEDED)
+
+    async def answer(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+        """Do what is asked. Raises as `ServiceApi.freeze`."""
+        return await (await self._opened()).answer(ask, by)
+
+    async def run(self) -> None:
+        """Fire deadlines, until cancelled."""
+        from fzalert.service.freeze_clock import DeadlineRunner
+
+        book = (await self._opened()).book
+
+        def the_book() -> CaseBook:
+            return book
+
+        if self._runner is None:
+            self._runner = DeadlineRunner(the_book, self._clock)
+        await self._runner.run()
+
+    def view(self) -> DeadlinesView:
+        """How the runner is, for the status."""
+        runner = self._runner
+        if runner is None:
+            return DeadlinesView()
+        problem = runner.failed
+        if runner.stalled:
+            problem = f"期限任务停摆 stalled for {runner.stalled:.0f} s"
+        return DeadlinesView(
+            running=True,
+            next_due="" if runner.next_due is None else runner.next_due.isoformat(),
+            fired=runner.fired,
+            late=runner.late,
+            problem=problem,
+        )
+
+    def _changed(self) -> None:
+        if self._runner is not None:
+            self._runner.wake()
+
+    async def _opened(self) -> Freezing:
+        async with self._opening:
+            if self._freezing is None:
+                self._freezing = await self._open()
+            return self._freezing
+
+    async def _open(self) -> Freezing:
+        if not self.is_installed:
+            missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+            raise ConfigError(
+                f"Freeze requests are not installed: {', '.join(missing)} is missing.",
+                hint="pip install 'fzalert[freeze]'",
+            )
+        from fzalert.service.freeze import Freezing
+
+        key = self._settings.data_directory / SIGNING_KEY
+        signer = await asyncio.to_thread(FileSigner.load_or_create, key)
+        return Freezing(self._building, self._settings, self._clock, signer, self._changed)

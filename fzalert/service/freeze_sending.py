@@ -1,0 +1,265 @@
+"""From an approved instruction to what leaves the house: package, paper, message to the desk.
+
+The package is built at the approval and its hash is kept in the event; at the sending it is built
+again from the case as it is then, and a single other byte refuses it. The event that it was sent
+and the message to the desk are one commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from fzalert.config import FreezeSettings
+from fzalert.delivery import Caps, prepare
+from fzalert.errors import InputError
+from fzalert.freeze.book import Around, CaseBook
+from fzalert.freeze.commands import Facts
+from fzalert.freeze.model import FreezeCase, Instruction, Measure
+from fzalert.freeze.package import (
+    DocumentKind,
+    Package,
+    build_package,
+    package_hashes,
+    read_package,
+    write_package,
+)
+from fzalert.freeze.papers import PaperKind, paper_content, render_paper
+from fzalert.freeze.signing import DocumentSigner, FileDocumentSigner
+from fzalert.freeze.values import Rank
+from fzalert.messages import (
+    ActorId,
+    BankPackage,
+    Lane,
+    Rendition,
+    Target,
+    TargetKind,
+    Warning,
+    WarningId,
+    bank_desk,
+)
+from fzalert.ports import Capabilities
+from fzalert.service.building import Building
+
+if TYPE_CHECKING:
+    from fzalert.store import Acceptance
+
+__all__ = ["PACKAGE", "PAPER", "Sending", "signer_of"]
+
+PACKAGE = "package/"
+"""Documents of a case that are packages, by application id."""
+PAPER = "paper/"
+"""Documents of a case that are papers, by application id."""
+SCRIPT = "freeze-package"
+"""What stands in the outbox where a warning names its script."""
+
+
+class Sending:
+    """Builds what goes to institutions.
+
+    Args:
+        building: Store and engine.
+        book: The cases.
+        settings: The signer of papers.
+        drill: Whether everything is a rehearsal.
+    """
+
+    def __init__(
+        self, building: Building, book: CaseBook, settings: FreezeSettings, *, drill: bool
+    ) -> None:
+        self._building = building
+        self._book = book
+        self._drill = drill
+        self._signer = signer_of(settings)
+        self._fonts = tuple(settings.fonts)
+
+    # -- decisions -------------------------------------------------------------------------
+
+    def approving(self, measure: str, rank: Rank) -> _Approving:
+        """What an approval rests on: the package as it would be sent now."""
+        return _Approving(self, measure, rank)
+
+    def package_of(self, case: FreezeCase, measure: Measure, instruction: Instruction) -> Package:
+        """The binding package of an approved instruction. Raises as `build_package`."""
+        return build_package(case, measure, instruction, self._book.policy, drill=self._drill)
+
+    def desks(self, measure: Measure) -> frozenset[str]:
+        """The institution of a measure, where a channel serves its desk."""
+        desk = measure.account.desk
+        if not desk:
+            return frozenset()
+        for state in self._building.engine.channels.values():
+            if state.serves(TargetKind.BANK_DESK, desk):
+                return frozenset({desk})
+        return frozenset()
+
+    async def leaving(
+        self, case: FreezeCase, measure: Measure, now: datetime, by: str, *, paper: bool, step: int
+    ) -> tuple[Around, frozenset[str]]:
+        """What goes with the event that an instruction was sent, and the channels to wake.
+
+        Args:
+            case: The case as it is decided about.
+            measure: Its measure.
+            now: The time of the decision.
+            by: Who sends.
+            paper: Print it; nothing goes to a desk.
+            step: How often it was sent, from 1.
+        """
+        current = measure.current
+        if current is None or current.approved_at is None:
+            return Around(Facts(desks=self.desks(measure))), frozenset()
+        package = self.package_of(case, measure, current)
+        body = write_package(package)
+        digest = hashlib.sha256(body).hexdigest()
+        facts = Facts(desks=self.desks(measure), package_sha256=digest)
+        if digest != current.package_sha256:
+            return Around(facts), frozenset()
+        pdf = await self._paper(case.id, package)
+        rows = [
+            await self._book.sealed_document(case.id, PACKAGE + current.id, body),
+            await self._book.sealed_document(case.id, PAPER + current.id, pdf),
+        ]
+        if paper:
+            return Around(facts, (), rows), frozenset()
+        accepted, channels = await self._accept(measure, package, body, pdf, now, by, step)
+        return Around(facts, (accepted,), rows), channels
+
+    async def _accept(
+        self,
+        measure: Measure,
+        package: Package,
+        body: bytes,
+        pdf: bytes,
+        now: datetime,
+        by: str,
+        step: int,
+    ) -> tuple[Acceptance, frozenset[str]]:
+        engine = self._building.engine
+        rendition = BankPackage(
+            package.application_id,
+            measure.account.desk,
+            package.document is DocumentKind.INSTRUCTION,
+            body.decode(),
+            package_hashes(body)[0],
+            base64.b64encode(pdf).decode(),
+            self._drill,
+        )
+        began = int(now.timestamp() * 1000)
+        ends = now + self._book.policy.hours("result_hours")
+        key = f"freeze/{package.application_id}/{step}"
+        warning = Warning(
+            WarningId(self._building.ids.one()),
+            SCRIPT,
+            "zh",
+            (bank_desk(measure.account.desk),),
+            {},
+            Lane.URGENT,
+            began,
+            int(ends.timestamp() * 1000),
+            key,
+            ActorId(by),
+            self._drill,
+        )
+
+        def render(target: Target, capabilities: Capabilities) -> Rendition:
+            del target, capabilities
+            return rendition
+
+        ready = await prepare(
+            warning,
+            hashlib.sha256(key.encode()).digest(),
+            engine.channels,
+            render,
+            self._building.store,
+            self._building.ids,
+            Caps(),
+            engine.lease_for,
+        )
+        return ready.acceptance, ready.channels
+
+    # -- papers ----------------------------------------------------------------------------
+
+    async def paper(self, case: FreezeCase, measure: Measure, kind: PaperKind) -> bytes:
+        """A paper of a measure; of what was sent, the very one.
+
+        Raises:
+            InputError: There is nothing yet that such a paper could say.
+            ConfigError: A font is missing.
+        """
+        shown = measure.current or (measure.past[-1] if measure.past else None)
+        if shown is None:
+            raise InputError(
+                "Nothing was prepared about this account.",
+                hint="`fzalert freeze submit` first.",
+                field="measure",
+            )
+        if kind is PaperKind.PRE_ALERT:
+            package = build_package(
+                case,
+                measure,
+                shown,
+                self._book.policy,
+                document=DocumentKind.PRE_ALERT,
+                drill=self._drill,
+            )
+            return await asyncio.to_thread(self._render, package, kind)
+        sent = await self._book.documents(case.id, PACKAGE + shown.id)
+        stored = sent.get(PACKAGE + shown.id)
+        if kind is PaperKind.INSTRUCTION and stored is not None:
+            papers = await self._book.documents(case.id, PAPER + shown.id)
+            return papers[PAPER + shown.id]
+        package = self.package_of(case, measure, shown) if stored is None else read_package(stored)
+        if kind is PaperKind.INSTRUCTION:
+            return await self._paper(case.id, package)
+        return await asyncio.to_thread(self._render, package, kind)
+
+    async def papers(self, case_id: str) -> Mapping[str, bytes]:
+        """Every paper of a case that was sent, by file name."""
+        found = await self._book.documents(case_id, PAPER)
+        return {f"{name.removeprefix(PAPER)}.pdf": body for name, body in found.items()}
+
+    async def _paper(self, case_id: str, package: Package) -> bytes:
+        pdf = await asyncio.to_thread(self._render, package, PaperKind.INSTRUCTION)
+        if self._signer is None:
+            return pdf
+        return await self._signer.sign_pdf(
+            pdf, reason=f"{package.measure.kind} {case_id}", location=package.sender.unit_name
+        )
+
+    def _render(self, package: Package, kind: PaperKind) -> bytes:
+        content = paper_content(package, kind)
+        return render_paper(content, fonts=self._fonts) if self._fonts else render_paper(content)
+
+
+class _Approving:
+    """Builds the package in the very moment of its approval."""
+
+    def __init__(self, sending: Sending, measure: str, rank: Rank) -> None:
+        self._sending = sending
+        self._measure = measure
+        self._rank = rank
+
+    async def __call__(self, case: FreezeCase, now: datetime) -> Around:
+        measure = case.measures.get(self._measure)
+        if measure is None or measure.current is None or case.duty is None:
+            return Around()
+        approved = replace(measure.current, approved_at=now, approved_rank=self._rank)
+        body = write_package(self._sending.package_of(case, measure, approved))
+        return Around(Facts(package_sha256=hashlib.sha256(body).hexdigest()))
+
+
+def signer_of(settings: FreezeSettings) -> DocumentSigner | None:
+    """The signer of papers that the configuration names, or None.
+
+    Raises:
+        ConfigError: A file is missing, or the two do not fit.
+    """
+    if settings.signer_certificate is None or settings.signer_key is None:
+        return None
+    return FileDocumentSigner.load(settings.signer_certificate, settings.signer_key)
