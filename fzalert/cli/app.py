@@ -186,6 +186,17 @@ _GROUPS = {
             "disable": ("fzalert.cli.user:disable", "停用。 Close somebody's access."),
         },
     ),
+    "desk": (
+        "银行专岗：接收并答复止付、冻结申请包。 A bank's desk for freeze packages.",
+        {
+            "run": ("fzalert.cli.desk:run", "常驻接收。 Serve until stopped."),
+            "list": ("fzalert.cli.desk:list_items", "列出待办。 List what waits."),
+            "show": ("fzalert.cli.desk:show", "看一件的全文，留痕。 Show one in plain."),
+            "answer": ("fzalert.cli.desk:answer", "答复一件。 Answer one."),
+            "key": ("fzalert.cli.desk:key", "本专岗的公钥。 The desk's public key."),
+            "token": ("fzalert.cli.desk:token", "给人员发令牌。 A token for a person."),
+        },
+    ),
     "adapters": (
         "适配器。 Adapters.",
         {"list": ("fzalert.cli.adapters:list_adapters", "列出适配器。 List the adapters.")},

@@ -166,6 +166,8 @@ class Inbox:
         self._name = name
         self._codes = codes
         self._changing = asyncio.Lock()
+        self._answers: list[tuple[int, str]] | None = None
+        self._loading = asyncio.Lock()
 
     # -- taking ----------------------------------------------------------------------------
 
@@ -259,7 +261,7 @@ class Inbox:
                     field="application_id",
                 )
             signed = self._sign(canonical(json.loads(receipt.model_dump_json(exclude_none=True))))
-            sequence = len(await self._store.events(_STREAM)) + 1
+            answers = await self._answered()
             facts: dict[str, Json] = {
                 "application_id": application_id,
                 "code": answer.code,
@@ -276,7 +278,9 @@ class Inbox:
                 signed.wire(),
             )
             event = Event("desk.answer", application_id.encode(), by.id)
-            await self._write(key, answered, "desk.answer", by.id, facts, (event,), sequence - 1)
+            known = answers[-1][0] if answers else 0
+            await self._write(key, answered, "desk.answer", by.id, facts, (event,), known)
+            answers.append((known + 1, application_id))
             return receipt
 
     def _receipt(self, package: Package, answer: DeskAnswer, by: Actor) -> Receipt:
@@ -331,18 +335,49 @@ class Inbox:
 
     async def answers(self, after: int, limit: int = 100) -> Sequence[tuple[int, str, bytes]]:
         """Signed receipts after a cursor: cursor, sender, wire form; what the police side asks."""
-        found = []
-        for version, _, event in await self._store.events(_STREAM):
-            if version <= after:
+        found: list[tuple[int, str, bytes]] = []
+        for version, application in list(await self._answered()):
+            if version <= after or len(found) == limit:
                 continue
-            row = await self._read(f"{event.body.decode()}/{DocumentKind.INSTRUCTION}")
+            row = await self._read(f"{application}/{DocumentKind.INSTRUCTION}")
             if row is not None:
                 found.append((version, row.sender, row.signed_receipt))
-            if len(found) == limit:
-                break
         return found
 
+    async def answers_to(
+        self, sender: str, after: int, limit: int, most: int
+    ) -> tuple[int, list[bytes]]:
+        """Signed receipts to one sender's packages after a cursor, and the cursor behind them.
+
+        Args:
+            sender: Name of the key that sent the packages.
+            after: The cursor.
+            limit: Receipts at most.
+            most: Bytes at most; one is always given.
+        """
+        found: list[bytes] = []
+        size, last = 0, after
+        for version, application in list(await self._answered()):
+            if version <= after:
+                continue
+            row = await self._read(f"{application}/{DocumentKind.INSTRUCTION}")
+            if row is not None and row.sender == sender:
+                size += len(row.signed_receipt)
+                if found and (len(found) >= limit or size > most):
+                    break
+                found.append(row.signed_receipt)
+            last = version
+        return last, found
+
     # -- parts -----------------------------------------------------------------------------
+
+    async def _answered(self) -> list[tuple[int, str]]:
+        """Every answer so far, in order: its cursor and application id; read once."""
+        async with self._loading:
+            if self._answers is None:
+                rows = await self._store.events(_STREAM)
+                self._answers = [(version, event.body.decode()) for version, _, event in rows]
+            return self._answers
 
     def _sign(self, document: bytes) -> Acknowledgement:
         signature = self._signer.sign(RECEIPT_DOMAIN, document).hex()
