@@ -25,6 +25,7 @@ from fzalert.errors import (
     Retry,
 )
 from fzalert.service.api import ServiceApi
+from fzalert.service.contact_models import ContactAnswer, ContactAsk
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
@@ -403,6 +404,11 @@ class Client(ServiceApi):
             "freeze", FREEZE_WITHIN, ask=ask.model_dump(mode="json"), token=self._token(by)
         )
         return FreezeAnswer.model_validate(answer)
+
+    @override
+    async def contacts(self, ask: ContactAsk, by: Actor) -> ContactAnswer:
+        answer = await self._ask("contacts", ask=ask.model_dump(mode="json"), token=self._token(by))
+        return ContactAnswer.model_validate(answer)
 
     @override
     async def changed(self, seq: int, timeout: float) -> int:

@@ -197,6 +197,19 @@ _GROUPS = {
             "token": ("fzalert.cli.desk:token", "给人员发令牌。 A token for a person."),
         },
     ),
+    "contacts": (
+        "银行24小时专岗通讯录。 The directory of banks' 24-hour desks.",
+        {
+            "list": ("fzalert.cli.contacts:list_contacts", "列出专岗和告警。 Desks and alarms."),
+            "show": ("fzalert.cli.contacts:show", "看一条的全文，留痕。 Show one in plain."),
+            "add": ("fzalert.cli.contacts:add", "提出登记或变更。 Propose an entry."),
+            "remove": ("fzalert.cli.contacts:remove", "提出删除。 Propose its removal."),
+            "approve": ("fzalert.cli.contacts:approve", "第二人批准。 Approve, second person."),
+            "drop": ("fzalert.cli.contacts:drop", "撤回未生效的变更。 Take a change back."),
+            "drill": ("fzalert.cli.contacts:drill", "演练：发测试件。 Send a test."),
+            "answered": ("fzalert.cli.contacts:answered", "登记演练回执。 A test was answered."),
+        },
+    ),
     "adapters": (
         "适配器。 Adapters.",
         {"list": ("fzalert.cli.adapters:list_adapters", "列出适配器。 List the adapters.")},

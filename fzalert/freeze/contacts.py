@@ -359,7 +359,7 @@ def _open(directory: Directory, change_id: str) -> Change:
 def _no_change() -> InputError:
     return InputError(
         "There is no such open change.",
-        hint="The directory lists the open ones.",
+        hint="`fzalert contacts list` shows the open ones.",
         field="change",
     )
 

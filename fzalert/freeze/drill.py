@@ -21,7 +21,7 @@ from fzalert.freeze.package import (
     package_hashes,
     write_package,
 )
-from fzalert.freeze.values import Account, AccountKind, Duty, Transfer, TransferChannel
+from fzalert.freeze.values import Account, AccountKind, Transfer, TransferChannel
 from fzalert.messages import BankPackage
 
 __all__ = ["TEST_ACCOUNT", "drill_package"]
@@ -30,12 +30,14 @@ TEST_ACCOUNT = "00000000DRILL"
 """The account of every test; no institution has one of this shape."""
 
 
-def drill_package(desk: Desk, duty: Duty, application_id: str, now: datetime) -> BankPackage:
+def drill_package(
+    desk: Desk, sender: SenderBlock, application_id: str, now: datetime
+) -> BankPackage:
     """Make the test package for one desk.
 
     Args:
         desk: The desk.
-        duty: Our unit and its telephone, which the desk may ask.
+        sender: Our unit and its telephone, which the desk may ask.
         application_id: Under which the desk acknowledges.
         now: The present, with a zone.
     """
@@ -48,9 +50,7 @@ def drill_package(desk: Desk, duty: Duty, application_id: str, now: datetime) ->
         created_at=now,
         policy="drill",
         drill=True,
-        sender=SenderBlock(
-            unit_name=duty.unit_name, unit_code=duty.unit_code, duty_phone=duty.phone
-        ),
+        sender=sender,
         case=CaseBlock(report_number="DRILL", report_at=now, kind="演练"),
         account=Account(
             kind=AccountKind.PASSBOOK if is_bank else AccountKind.PAYMENT,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from fzalert.ports import Route
+from fzalert.service.contact_models import ContactAnswer, ContactAsk
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
@@ -221,6 +222,17 @@ class ServiceApi(Protocol):
             InputError: No such case, measure or document, or a value is wrong.
             AccessDenied: The actor may not.
             ConfigError: What freeze requests need is not installed, or `[freeze]` is wrong.
+            StoreError: It could not be put on disk, so nothing was done.
+        """
+        ...
+
+    async def contacts(self, ask: ContactAsk, by: Actor) -> ContactAnswer:
+        """Do or read something about the directory of bank desks.
+
+        Raises:
+            InputError: No such desk, change or test, or an entry is wrong.
+            AccessDenied: The actor may not, or proposed what is to be approved.
+            ConfigError: What freeze requests need is not installed.
             StoreError: It could not be put on disk, so nothing was done.
         """
         ...

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from fzalert.access.directory import Directory
 from fzalert.errors import FzalertError, GuardsUnmet, InputError, NotConnected
 from fzalert.log import get_logger
+from fzalert.service.contact_models import read_contact_ask
 from fzalert.service.models import (
     CampaignRequest,
     OptOutQuery,
@@ -67,6 +68,7 @@ class Calls:
             "opt_outs": self._opt_outs,
             "opt_out": self._opt_out,
             "opt_in": self._opt_in,
+            "contacts": self._contacts,
             "freeze": self._freeze,
         }
 
@@ -161,6 +163,10 @@ class Calls:
 
         ask = read_ask(args.get("ask"))
         return await self._service.freeze(ask, await self._actor(args))
+
+    async def _contacts(self, args: Request) -> object:
+        ask = read_contact_ask(args.get("ask"))
+        return await self._service.contacts(ask, await self._actor(args))
 
     async def _approve(self, args: Request) -> object:
         author = await self._service.authenticate(_text(args, "author"))

@@ -20,6 +20,8 @@ from fzalert.service.api import DaemonApi
 from fzalert.service.building import Building, build
 from fzalert.service.campaigns import Campaigns
 from fzalert.service.checking import Checking
+from fzalert.service.contact_models import ContactAnswer, ContactAsk
+from fzalert.service.contacts import Contacts
 from fzalert.service.freeze_room import FreezeRoom
 from fzalert.service.models import (
     CampaignRequest,
@@ -74,6 +76,7 @@ class _Rooms:
     warnings: Warnings
     unknowns: Unknowns
     optouts: OptOuts
+    contacts: Contacts
     checking: Checking
     retention: Retention
     status: Status
@@ -161,6 +164,7 @@ class Service(DaemonApi):
             warnings,
             unknowns,
             OptOuts(building, settings),
+            Contacts(building, settings, clock),
             Checking(building.store, building.engine),
             retention,
             status,
@@ -233,6 +237,10 @@ class Service(DaemonApi):
     @override
     async def opt_in(self, request: OptOutRequest, by: Actor) -> OptOutChange:
         return await self._open.optouts.remove(request, by)
+
+    @override
+    async def contacts(self, ask: ContactAsk, by: Actor) -> ContactAnswer:
+        return await self._open.contacts.answer(ask, by)
 
     # -- branches --------------------------------------------------------------------------
 

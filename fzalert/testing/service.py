@@ -15,6 +15,7 @@ from fzalert.errors import AccessDenied, DuplicateKey, InputError, StoreDamaged,
 from fzalert.messages import mask_digits
 from fzalert.ports import Route
 from fzalert.service.api import DaemonApi
+from fzalert.service.contact_models import ContactAnswer, ContactAsk
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
@@ -418,6 +419,11 @@ class FakeService(DaemonApi):
         self._fail()
         gone = [target for target in request.to if self.opted_out.pop(target, None) is not None]
         return OptOutChange(named=len(request.to), changed=len(gone))
+
+    @override
+    async def contacts(self, ask: ContactAsk, by: Actor) -> ContactAnswer:
+        self._fail()
+        raise InputError("There are no contacts here.", field="contacts")
 
     @override
     def routes(self) -> Mapping[str, Sequence[Route]]:

@@ -23,17 +23,18 @@ from fzalert.freeze.contacts import ContactBook
 from fzalert.freeze.directory import Desk, facts_of
 from fzalert.freeze.directory_alarms import desk_alarms
 from fzalert.freeze.drill import TEST_ACCOUNT, drill_package
-from fzalert.freeze.package import DocumentKind, read_package
+from fzalert.freeze.package import DocumentKind, SenderBlock, read_package
 from fzalert.messages import BankPackage, ReceiptKind, bank_desk
 from fzalert.ports import DESK_ROWS, DeskRow
 from fzalert.store import SqliteStore
 from fzalert.testing import FakeClock, MemoryState, RecordingWire, make_context, submission
 from fzalert_mail.bank import BankMail, BankMailConfig
 from tests.contract.bank_mail_peer import SENDER, MailServer, Pair, issue
-from tests.unit.freezing import BANK, DUTY, OTHER_BANK
+from tests.unit.freezing import BANK, OTHER_BANK
 
 CHANNEL = "channel:bank-mail"
 DAY = 86_400
+SENDING = SenderBlock(unit_name="青山县公安局", unit_code="110105000000", duty_phone="96110")
 SECRETS = ("陈一", "刘二", "010-66660000", "13900139001", "13900139002", "desk@icbc.example")
 
 
@@ -400,7 +401,7 @@ async def _by_mail(
         pem = theirs.certificate.read_text(encoding="ascii")
         await office.in_use(book, desk(book.now(), pem))
         entry = (await book.directory()).desks(book.now())[BANK]
-        package = drill_package(entry, DUTY, "drill-1", book.now())
+        package = drill_package(entry, SENDING, "drill-1", book.now())
         # What the channel finds is what the directory wrote for it, and nothing else.
         rows = dict(await office.store.state(CHANNEL))
         settings: dict[str, Any] = {
