@@ -285,7 +285,7 @@ class Duty(_Value):
     phone: Annotated[str, Field(pattern=r"^\+?[0-9][0-9\-]{5,28}$")]
     unit_name: Annotated[str, _Line, Field(min_length=1, max_length=150)]
     unit_code: Annotated[str, Field(pattern=r"^[0-9]{12}$")]
-    prefecture: Annotated[str, Field(pattern=r"^[0-9]{4}$")] = ""
+    prefecture: Annotated[str, Field(pattern=r"^(?:[0-9]{4})?$")] = ""
     """First four digits of the area code (GB/T 2260): which prefecture the unit belongs to."""
 
 

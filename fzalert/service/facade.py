@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -35,6 +35,9 @@ from fzalert.service.models import (
     WarnRequest,
 )
 from fzalert.service.wrong import where, wrong_call
+
+if TYPE_CHECKING:
+    from fzalert.service.freeze_handle import Freeze
 
 __all__ = ["Fzalert", "WarningHandle", "WarningOutcome"]
 
@@ -67,6 +70,13 @@ class Fzalert:
     def api(self) -> ServiceApi:
         """Everything else that can be asked, such as users and approvals."""
         return self._api
+
+    @property
+    def freeze(self) -> Freeze:
+        """Freeze requests to banks; they need the extra `freeze`."""
+        from fzalert.service.freeze_handle import Freeze
+
+        return Freeze(self._api)
 
     async def warn(
         self,

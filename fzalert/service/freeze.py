@@ -16,13 +16,14 @@ from typing import TypeVar
 
 from fzalert.access.actors import Actor, Role
 from fzalert.clock import Clock
-from fzalert.config import Settings
+from fzalert.config import FreezeSettings, Settings
 from fzalert.errors import AccessDenied, FateUnknown, InputError, NotConnected
 from fzalert.evidence import Json
 from fzalert.freeze import commands as c
 from fzalert.freeze.authority import authority_of
 from fzalert.freeze.book import Around, CaseBook, Change, Look
 from fzalert.freeze.bundle import make_bundle
+from fzalert.freeze.contacts import ContactBook
 from fzalert.freeze.events import Event, InstructionSent
 from fzalert.freeze.model import FreezeCase, Measure, Stage
 from fzalert.freeze.money import Edge, TraceOrder, share_in_proportion, trace
@@ -76,18 +77,10 @@ class Freezing:
         self._clock = clock
         self._signer = signer
         self._changed = changed
-        self._sending = Sending(building, self.book, chosen, drill=self._drill)
+        contacts = ContactBook(building.store, building.store.vault, clock)
+        self._sending = Sending(building, self.book, contacts, chosen, drill=self._drill)
         self._uploads = Uploads(clock)
-        self._duty = (
-            Duty(
-                phone=chosen.duty_phone,
-                unit_name=chosen.unit_name,
-                unit_code=chosen.unit_code,
-                prefecture=chosen.prefecture,
-            )
-            if chosen.unit_code
-            else None
-        )
+        self._duty = _duty_of(chosen)
 
     async def answer(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
         """Do what is asked.
@@ -238,7 +231,8 @@ class Freezing:
         for one in papers:
             found = _measure(case, one.removesuffix(": paper"))
             body = await self._sending.paper(case, found, PaperKind.INSTRUCTION)
-            files.append(_file(f"{found.id}.pdf", body))
+            application = found.id if found.current is None else found.current.id
+            files.append(_file(f"{application}.pdf", body))
         return answer.model_copy(update={"note": "; ".join(told), "files": files})
 
     async def _send_one(
@@ -248,7 +242,7 @@ class Freezing:
         engine = self._building.engine
         async with engine.routing.shared():
             found = _measure(await self.book.case(case_id), measure)
-            desk = frozenset[str]() if paper else self._sending.desks(found)
+            desk = frozenset[str]() if paper else await self._sending.desks(found)
             history = await self.book.history(case_id)
             step = 1 + sum(_is_sending(entry.event, found) for entry in history)
             poked: frozenset[str] = frozenset()
@@ -392,6 +386,19 @@ class Freezing:
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _duty_of(chosen: FreezeSettings) -> Duty | None:
+    """The unit that the configuration names, or None."""
+    if not chosen.unit_code:
+        return None
+    given = {
+        "phone": chosen.duty_phone,
+        "unit_name": chosen.unit_name,
+        "unit_code": chosen.unit_code,
+        **({"prefecture": chosen.prefecture} if chosen.prefecture else {}),
+    }
+    return Duty.model_validate(given)
 
 
 def _measure(case: FreezeCase, measure: str) -> Measure:

@@ -117,8 +117,7 @@ async def send(
     async with desk(token_file, delivers=not paper) as at:
         answer = await at.ask(asks.SendAsk(case=case, measure=measure, paper=paper))
     current().output.line(f"已发出 sent: {answer.note}")
-    files = [one.model_copy(update={"name": f"{case}-{one.name}"}) for one in answer.files]
-    write_files(files, out)
+    write_files(answer.files, out)
     if answer.case is not None:
         show_case(answer.case)
 

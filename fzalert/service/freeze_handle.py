@@ -1,0 +1,269 @@
+"""`fz.freeze`: freeze requests as a detective's program would write them.
+
+```python
+case = await fz.freeze.open_case(report=report, victim=victim, by=officer)
+measure = await case.add_account(account, inflow=[transfer], by=officer)
+await measure.submit(by=officer)
+await measure.approve(by=second_officer)
+await case.send(by=officer)
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from fzalert.access.actors import Actor
+from fzalert.freeze.events import TermsData
+from fzalert.freeze.model import InstructionKind
+from fzalert.freeze.results import Receipt
+from fzalert.freeze.values import (
+    Account,
+    AttachmentType,
+    CaseReport,
+    Duty,
+    Officer,
+    Transfer,
+    Victim,
+)
+from fzalert.service import freeze_models as asks
+from fzalert.service.api import ServiceApi
+from fzalert.service.freeze_models import BoardRow, CaseView, EventView, MeasureView
+
+__all__ = ["CaseHandle", "Freeze", "MeasureHandle"]
+
+
+class Freeze:
+    """Opens cases and finds them again; the same beside a daemon and without one.
+
+    Every method raises as `ServiceApi.freeze`: `GuardsUnmet` names every rule that is not met.
+
+    Args:
+        api: The service in this process, or the client of another's.
+    """
+
+    def __init__(self, api: ServiceApi) -> None:
+        self._api = api
+
+    async def open_case(
+        self, *, report: CaseReport, victim: Victim, by: Actor, duty: Duty | None = None
+    ) -> CaseHandle:
+        """Enter a report.
+
+        Args:
+            report: What the station was told, and when.
+            victim: Who was defrauded.
+            by: Who enters it.
+            duty: The unit and its telephone; that of `[freeze]` unless given.
+        """
+        ask = asks.OpenAsk(report=report, victim=victim, duty=duty)
+        return CaseHandle(self._api, _view(await self._api.freeze(ask, by)))
+
+    async def case(self, case: str, *, by: Actor) -> CaseHandle:
+        """Find a case by its id."""
+        return CaseHandle(self._api, _view(await self._api.freeze(asks.ShowAsk(case=case), by)))
+
+    async def board(self, *, by: Actor, ended: bool = False) -> list[BoardRow]:
+        """Every open measure with its clock, the most urgent first; with `ended` the others too."""
+        return (await self._api.freeze(asks.BoardAsk(ended=ended), by)).board
+
+
+class CaseHandle:
+    """One case.
+
+    Attributes:
+        id: Its name in the store.
+        view: As it was after the last act through this handle, masked.
+    """
+
+    def __init__(self, api: ServiceApi, view: CaseView) -> None:
+        self._api = api
+        self.id = view.id
+        self.view = view
+
+    async def change(self, ask: asks.FreezeAsk, by: Actor) -> asks.FreezeAnswer:
+        """Ask for anything of `fzalert.service.freeze_models`; the view follows."""
+        answer = await self._api.freeze(ask, by)
+        if answer.case is not None:
+            self.view = answer.case
+        return answer
+
+    def measure(self, measure: str) -> MeasureHandle:
+        """One account of the case, such as `m1`."""
+        return MeasureHandle(self, measure)
+
+    async def add_account(
+        self, account: Account, *, inflow: Sequence[Transfer], by: Actor, parent: str = ""
+    ) -> MeasureHandle:
+        """Add an account with the transfers into it; `parent` is the measure it came from."""
+        ask = asks.AddAccountAsk(case=self.id, account=account, inflow=tuple(inflow), parent=parent)
+        await self.change(ask, by)
+        return MeasureHandle(self, self.view.measures[-1].id)
+
+    async def name_officers(self, officers: Sequence[Officer], *, by: Actor) -> None:
+        """Name the two officers."""
+        await self.change(asks.OfficersAsk(case=self.id, officers=tuple(officers)), by)
+
+    async def attach(self, document: bytes, *, type: AttachmentType, by: Actor) -> None:
+        """Attach a document: PDF, PNG or JPEG, at most 20 MiB."""
+        upload = await self._put(document, by)
+        await self.change(asks.AttachAsk(case=self.id, type=type, upload=upload), by)
+
+    async def file(
+        self,
+        number: str,
+        *,
+        at: datetime,
+        decision: bytes,
+        legal_basis: Sequence[str],
+        by: Actor,
+        case_money: Decimal | None = None,
+    ) -> None:
+        """File the case (立案) with its decision."""
+        ask = asks.FileAsk(
+            case=self.id,
+            case_number=number,
+            at=at,
+            legal_basis=tuple(legal_basis),
+            case_money=case_money,
+            upload=await self._put(decision, by),
+        )
+        await self.change(ask, by)
+
+    async def send(self, *, by: Actor, paper: bool = False) -> list[asks.FileView]:
+        """Send all that is approved, to every bank its own package; gives what was printed."""
+        return (await self.change(asks.SendAsk(case=self.id, paper=paper), by)).files
+
+    async def history(self, *, by: Actor, after: int = 0) -> list[EventView]:
+        """What happened, without personal data; `after` is the version that is known."""
+        return (await self._api.freeze(asks.HistoryAsk(case=self.id, after=after), by)).events
+
+    async def events(self, *, by: Actor, after: int = 0) -> AsyncIterator[EventView]:
+        """What happens, one by one, without end; every two seconds at the latest."""
+        seen = 0
+        while True:
+            for event in await self.history(by=by, after=after):
+                after = event.version
+                yield event
+            seen = await self._api.changed(seen, 2.0)
+
+    async def bundle(self, path: Path, *, by: Actor) -> None:
+        """Write the evidence bundle; whoever has it can read the case."""
+        (file,) = (await self._api.freeze(asks.BundleAsk(case=self.id), by)).files
+        await asyncio.to_thread(_write, path, file)
+
+    async def _put(self, document: bytes, by: Actor) -> str:
+        upload = secrets.token_hex(16)
+        for offset in range(0, len(document), asks.PIECE):
+            piece = base64.b64encode(document[offset : offset + asks.PIECE]).decode()
+            await self._api.freeze(asks.PutAsk(upload=upload, offset=offset, data=piece), by)
+        return upload
+
+
+class MeasureHandle:
+    """One account of a case.
+
+    Attributes:
+        id: Its name in the case.
+    """
+
+    def __init__(self, case: CaseHandle, id: str) -> None:
+        self._case = case
+        self.id = id
+
+    @property
+    def view(self) -> MeasureView:
+        """As it was after the last act through the case's handle, masked."""
+        return next(one for one in self._case.view.measures if one.id == self.id)
+
+    async def submit(
+        self, *, by: Actor, reason: str = "", waived: Mapping[str, str] | None = None
+    ) -> None:
+        """Submit the stop; `waived` has a reason for each warning of the check."""
+        pairs = tuple((waived or {}).items())
+        await self._prepare(InstructionKind.STOP, by, reason, TermsData(), pairs)
+
+    async def approve(self, *, by: Actor) -> None:
+        """Approve what another person prepared."""
+        await self._case.change(asks.ApproveAsk(case=self._case.id, measure=self.id), by)
+
+    async def reject(self, *, by: Actor, reason: str) -> None:
+        """Send it back."""
+        ask = asks.RejectAsk(case=self._case.id, measure=self.id, reason=reason)
+        await self._case.change(ask, by)
+
+    async def record_receipt(self, receipt: Receipt, *, by: Actor) -> None:
+        """Enter the bank's answer by hand: grade B or C."""
+        await self._case.change(asks.ReceiptAsk(case=self._case.id, receipt=receipt), by)
+
+    async def extend(self, *, by: Actor, reason: str) -> None:
+        """Prepare the one extension of the stop."""
+        await self._prepare(InstructionKind.EXTEND, by, reason, TermsData())
+
+    async def convert(self, terms: TermsData, *, by: Actor, reason: str) -> None:
+        """Prepare the freeze that the stop is turned into."""
+        await self._prepare(InstructionKind.FREEZE, by, reason, terms)
+
+    async def renew(self, terms: TermsData, *, by: Actor, reason: str) -> None:
+        """Prepare the renewal of the freeze."""
+        await self._prepare(InstructionKind.RENEW, by, reason, terms)
+
+    async def release(self, *, by: Actor, reason: str) -> None:
+        """Prepare the release."""
+        await self._prepare(InstructionKind.RELEASE, by, reason, TermsData())
+
+    async def give_back(self, terms: TermsData, *, by: Actor, reason: str) -> None:
+        """Prepare the return of what is frozen."""
+        await self._prepare(InstructionKind.RETURN, by, reason, terms)
+
+    async def cancel(self, *, by: Actor, reason: str) -> None:
+        """Give it up, as a second person, where nothing was sent of it."""
+        ask = asks.ReasonAsk(action="cancel", case=self._case.id, measure=self.id, reason=reason)
+        await self._case.change(ask, by)
+
+    async def paper(
+        self,
+        *,
+        by: Actor,
+        kind: Literal["instruction", "pre_alert", "owner_notice"] = "instruction",
+    ) -> bytes:
+        """A paper as PDF/A; it goes on record who took it."""
+        ask = asks.PaperAsk(case=self._case.id, measure=self.id, paper=kind)
+        (file,) = (await self._case.change(ask, by)).files
+        return base64.b64decode(file.data)
+
+    async def _prepare(
+        self,
+        kind: InstructionKind,
+        by: Actor,
+        reason: str,
+        terms: TermsData,
+        waived: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        ask = asks.PrepareAsk(
+            case=self._case.id,
+            measure=self.id,
+            kind=kind,
+            reason=reason,
+            terms=terms,
+            waived=waived,
+        )
+        await self._case.change(ask, by)
+
+
+def _view(answer: asks.FreezeAnswer) -> CaseView:
+    if answer.case is None:
+        raise TypeError("the service gave no case")
+    return answer.case
+
+
+def _write(path: Path, file: asks.FileView) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(base64.b64decode(file.data))
