@@ -16,10 +16,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fzalert.config import FreezeSettings
-from fzalert.delivery import Caps, prepare
+from fzalert.delivery import Caps, ChannelState, prepare
 from fzalert.errors import InputError
 from fzalert.freeze.book import Around, CaseBook
 from fzalert.freeze.commands import Facts
+from fzalert.freeze.contacts import ContactBook
+from fzalert.freeze.directory import facts_of
 from fzalert.freeze.model import FreezeCase, Instruction, Measure
 from fzalert.freeze.package import (
     DocumentKind,
@@ -65,15 +67,23 @@ class Sending:
     Args:
         building: Store and engine.
         book: The cases.
+        contacts: The directory of desks.
         settings: The signer of papers.
         drill: Whether everything is a rehearsal.
     """
 
     def __init__(
-        self, building: Building, book: CaseBook, settings: FreezeSettings, *, drill: bool
+        self,
+        building: Building,
+        book: CaseBook,
+        contacts: ContactBook,
+        settings: FreezeSettings,
+        *,
+        drill: bool,
     ) -> None:
         self._building = building
         self._book = book
+        self._contacts = contacts
         self._drill = drill
         self._signer = signer_of(settings)
         self._fonts = tuple(settings.fonts)
@@ -88,15 +98,36 @@ class Sending:
         """The binding package of an approved instruction. Raises as `build_package`."""
         return build_package(case, measure, instruction, self._book.policy, drill=self._drill)
 
-    def desks(self, measure: Measure) -> frozenset[str]:
+    async def desks(self, measure: Measure) -> frozenset[str]:
         """The institution of a measure, where a channel serves its desk."""
-        desk = measure.account.desk
-        if not desk:
-            return frozenset()
-        for state in self._building.engine.channels.values():
-            if state.serves(TargetKind.BANK_DESK, desk):
-                return frozenset({desk})
-        return frozenset()
+        return frozenset({measure.account.desk}) if await self._ways(measure) else frozenset()
+
+    async def prefectures(self) -> dict[str, str]:
+        """Where each institution of the directory is."""
+        return facts_of(await self._contacts.directory(), self._contacts.now()).prefectures
+
+    async def _ways(self, measure: Measure) -> Mapping[str, ChannelState]:
+        """The channel that a package goes by; none where it is printed.
+
+        For a desk in the directory the first of its ways decides, as far as it is configured. Else
+        it is a channel whose own settings name the desk.
+        """
+        code, channels = measure.account.desk, self._building.engine.channels
+        serving = {
+            name: one for name, one in channels.items() if one.serves(TargetKind.BANK_DESK, code)
+        }
+        if not code or not serving:
+            return {}
+        directory = await self._contacts.directory()
+        entry = directory.desks(self._contacts.now()).get(code)
+        for way in () if entry is None else entry.ways:
+            if way.kind == "paper":
+                return {}
+            if way.channel in serving:
+                return {way.channel: serving[way.channel]}
+        return {
+            name: one for name, one in serving.items() if one.capabilities.addresses is not None
+        }
 
     async def leaving(
         self, case: FreezeCase, measure: Measure, now: datetime, by: str, *, paper: bool, step: int
@@ -113,11 +144,11 @@ class Sending:
         """
         current = measure.current
         if current is None or current.approved_at is None:
-            return Around(Facts(desks=self.desks(measure))), frozenset()
+            return Around(Facts(desks=await self.desks(measure))), frozenset()
         package = self.package_of(case, measure, current)
         body = write_package(package)
         digest = hashlib.sha256(body).hexdigest()
-        facts = Facts(desks=self.desks(measure), package_sha256=digest)
+        facts = Facts(desks=await self.desks(measure), package_sha256=digest)
         if digest != current.package_sha256:
             return Around(facts), frozenset()
         pdf = await self._paper(case.id, package)
@@ -174,7 +205,7 @@ class Sending:
         ready = await prepare(
             warning,
             hashlib.sha256(key.encode()).digest(),
-            engine.channels,
+            await self._ways(measure),
             render,
             self._building.store,
             self._building.ids,
@@ -251,7 +282,9 @@ class _Approving:
             return Around()
         approved = replace(measure.current, approved_at=now, approved_rank=self._rank)
         body = write_package(self._sending.package_of(case, measure, approved))
-        return Around(Facts(package_sha256=hashlib.sha256(body).hexdigest()))
+        digest = hashlib.sha256(body).hexdigest()
+        where = await self._sending.prefectures()
+        return Around(Facts(package_sha256=digest, prefectures=where))
 
 
 def signer_of(settings: FreezeSettings) -> DocumentSigner | None:

@@ -16,6 +16,7 @@ from fzalert.messages import mask_digits
 from fzalert.ports import Route
 from fzalert.service.api import DaemonApi
 from fzalert.service.contact_models import ContactAnswer, ContactAsk
+from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
@@ -419,6 +420,11 @@ class FakeService(DaemonApi):
         self._fail()
         gone = [target for target in request.to if self.opted_out.pop(target, None) is not None]
         return OptOutChange(named=len(request.to), changed=len(gone))
+
+    @override
+    async def freeze(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+        self._fail()
+        raise InputError("There is no such case.", field="case")
 
     @override
     async def contacts(self, ask: ContactAsk, by: Actor) -> ContactAnswer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,19 @@ from fzalert.client import connect
 from fzalert.config import Settings
 from fzalert.config.load import parse_settings
 from fzalert.errors import AccessDenied, InputError
+from fzalert.messages import RenditionKind, TargetKind
 from fzalert.registry import Registry
 from fzalert.service import Service
 from fzalert.service import contact_models as asks
-from fzalert.testing.house import ShiftedClock
+from fzalert.testing.engine import FarSide, sms
+from fzalert.testing.house import House, ShiftedClock
 from fzalert.testing.processes import Site
 from tests.contract.bank_mail_peer import MAILBOX, SENDER, MailServer, Pair, issue, openssl
+from tests.e2e.test_freeze_service import UNIT, Station
 from tests.unit.freezing import BANK, OTHER_BANK
 
 DAY = timedelta(days=1)
+NUMBERS = ("6222021234567890136", "6222021234567890144")
 ENTRY = f"""
 code = "{BANK}"
 name = "中国工商银行"
@@ -164,6 +169,41 @@ async def test_a_desk_whose_channel_is_gone_costs_the_others_nothing(
         assert drills[OTHER_BANK].problem == ""
         await server.arrived(1, 30)
         assert len(server.mails) == 1
+
+
+def banks() -> FarSide:
+    """A channel that would take any desk's package, as mail does."""
+    any_bank = replace(
+        sms(reports=False),
+        kinds=frozenset({TargetKind.BANK_DESK}),
+        rendition=RenditionKind.BANK,
+    )
+    return FarSide(capabilities=any_bank)
+
+
+async def test_a_package_goes_by_the_first_way_of_its_desk_or_is_printed(tmp_path: Path) -> None:
+    first, second = banks(), banks()
+    house = House(tmp_path, {"first": first.make, "second": second.make}, UNIT)
+    async with house.service() as service:
+        station = Station(house, service)
+        await station.hire()
+        # Nobody knows the desk: no channel guesses, the paper is printed.
+        unknown = await station.sent(await station.opened())
+        assert unknown.note == "m1: paper"
+        ways = [{"kind": "mail", "channel": "second", "address": MAILBOX, "certificate": "PEM"}]
+        li, _ = await person(service, "desk-keeper", "duty_officer")
+        wang, _ = await person(service, "desk-approver", "approver")
+        asked = asks.ProposeAsk(code=BANK, desk=entry("PEM", ways=ways), reason="登记")
+        (change,) = (await service.contacts(asked, li)).changes
+        await service.contacts(asks.ApproveAsk(change=change.id), wang)
+        waits = await station.sent(await station.opened(number=NUMBERS[0]))
+        assert waits.note == "m1: paper"
+        house.clock.set(house.clock.now() + DAY)
+        known = await station.sent(await station.opened(number=NUMBERS[1]))
+        assert known.note == "m1: desk"
+        await second.until(lambda: bool(second.written), timeout=60)
+        assert len(second.written) == 1
+        assert first.written == []
 
 
 async def test_the_terminal_proposes_approves_lists_and_takes_back(tmp_path: Path) -> None:
