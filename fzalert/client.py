@@ -309,6 +309,8 @@ class Client(ServiceApi):
     async def change_user(self, wanted: UserChange, by: Actor | None = None) -> str:
         token = "" if by is None else self._token(by)
         wish = wanted.model_dump(mode="json", exclude_none=True)
+        if wanted.password is not None:
+            wish["password"] = wanted.password.get_secret_value()
         return str(await self._ask("change_user", wanted=wish, token=token))
 
     @override

@@ -17,10 +17,11 @@ FzalertError                 code, hint, retry, retry_after
 │     ├─ NotForBranch        the branch may not address that target        never retry
 │     └─ DrillDiffers        one of the two is in a drill                  never retry
 ├─ AccessDenied              the actor may not do this                     never retry
-├─ GuardsUnmet               a freeze request breaks the rules; all named  never retry
 │  ├─ CredentialExpired      the token's time is over                      never retry
 │  ├─ CredentialRevoked      the certificate or its owner was shut out     never retry
-│  └─ CertificateUnknown     the certificate is bound to nobody            never retry
+│  ├─ CertificateUnknown     the certificate is bound to nobody            never retry
+│  └─ SignInDelayed          too many wrong passwords; retry_after         retry later
+├─ GuardsUnmet               a freeze request breaks the rules; all named  never retry
 ├─ Overloaded                too much bulk waits; retry_after               retry later
 ├─ ChannelError              names the channel
 │  ├─ ChannelUnavailable     nothing was sent; also ConnectionError        retry
@@ -209,6 +210,13 @@ class CertificateUnknown(AccessDenied):
     """The client certificate is of the right authority, and bound to no machine."""
 
     code = "certificate-unknown"
+
+
+class SignInDelayed(AccessDenied):
+    """Too many wrong passwords came before; this one was not looked at."""
+
+    code = "sign-in-delayed"
+    retry = Retry.LATER
 
 
 class GuardsUnmet(FzalertError):

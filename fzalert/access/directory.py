@@ -60,6 +60,7 @@ class UserRow(NamedTuple):
             or a name in it, `uri:…` or `dns:…`; with `!` in front it is revoked.
         rank: The level of a person's office.
         unit: Twelve digits, the code of a person's unit, or empty.
+        password: Its hash as argon2 writes it, or empty where the person has none.
     """
 
     name: str
@@ -74,6 +75,7 @@ class UserRow(NamedTuple):
     certificates: tuple[str, ...] = ()
     rank: Rank = Rank.STATION
     unit: str = ""
+    password: str = ""
 
 
 class Directory:
@@ -116,8 +118,48 @@ class Directory:
             )
         return self._issue(row, now_ms)
 
-    def stamp(self, name: str) -> str:
+    def password_of(self, name: str) -> str:
+        """The hash of a person's password; empty where there is none to check against."""
+        row = self._rows.get(name)
+        return "" if row is None or row.disabled else row.password
+
+    def by_password(self, name: str, kept: str, now_ms: int) -> Actor:
+        """Issue the actor whose password has just been checked.
+
+        Args:
+            name: Whose.
+            kept: The hash that it was checked against.
+            now_ms: Milliseconds since the epoch.
+
+        Raises:
+            AccessDenied: The password was replaced or the access closed meanwhile.
+        """
+        row = self._rows.get(name)
+        if row is None or row.disabled or not kept or row.password != kept:
+            raise AccessDenied("The name or the password is wrong.", hint="Try again.")
+        return self._issue(row, now_ms)
+
+    def set_password(self, name: str, encoded: str) -> UserRow:
+        """Give a person a password, by its hash.
+
+        Raises:
+            InputError: No such person, or a machine.
+        """
+        row = self._row(name)
+        if row.machine:
+            raise InputError(
+                f"{name} is a machine; a password is for a person.",
+                hint="A machine comes with a token or a certificate.",
+                field="name",
+            )
+        return self._change(row._replace(password=encoded))
+
+    def stamp(self, name: str, *, password: bool = False) -> str:
         """What changes with a person's credential; a session that was opened with another one ends.
+
+        Args:
+            name: Whose.
+            password: Of the password, not of the token.
 
         Raises:
             AccessDenied: No such user.
@@ -125,7 +167,8 @@ class Directory:
         row = self._rows.get(name)
         if row is None:
             raise AccessDenied("There is no such user any more.", hint="Sign in again.")
-        return hashlib.sha256(b"fz-session-stamp\0" + row.token_hash).hexdigest()[:32]
+        kind, what = ("p", row.password.encode()) if password else ("t", row.token_hash)
+        return kind + hashlib.sha256(b"fz-session-stamp\0" + what).hexdigest()[:32]
 
     def by_session(self, name: str, stamp: str, proved_ms: int, now_ms: int) -> Actor:
         """Issue the actor of a session that was opened with a credential.
@@ -140,8 +183,11 @@ class Directory:
             AccessDenied: The user is gone or disabled, or the credential was replaced or has ended.
         """
         row = self._rows.get(name)
-        ended = row is not None and row.expires_ms and now_ms >= row.expires_ms
-        if row is None or row.disabled or ended or stamp != self.stamp(name):
+        if row is None or row.disabled:
+            raise AccessDenied("The session is over.", hint="Sign in again.")
+        by_password = stamp.startswith("p")
+        ended = row.expires_ms and now_ms >= row.expires_ms and not by_password
+        if ended or stamp != self.stamp(name, password=by_password):
             raise AccessDenied("The session is over.", hint="Sign in again.")
         return self._issue(row, proved_ms)
 
@@ -305,7 +351,7 @@ class Directory:
         return self._change(row._replace(certificates=tuple(sorted(rest))))
 
     def revoke(self, name: str) -> UserRow:
-        """Make the token and every certificate worth nothing; new ones may be given afterwards.
+        """Make token, password and every certificate worth nothing; new ones may be given.
 
         Raises:
             InputError: No such user.
@@ -321,6 +367,7 @@ class Directory:
                 token_hash=_hash(_new_token(name)),
                 expires_ms=0,
                 certificates=tuple(sorted(kept_out)),
+                password="",
             )
         )
 

@@ -99,14 +99,19 @@ class Sessions:
         self._directory = directory
         self._changing = asyncio.Lock()
 
-    async def open(self, actor: Actor) -> str:
+    async def open(self, actor: Actor, *, password: bool = False) -> str:
         """Open a session for somebody who has just shown a credential; returns the cookie.
+
+        Args:
+            actor: Who.
+            password: Whether it was the password, not the token.
 
         Raises:
             AccessDenied: It is nobody of the table.
             StoreError: It could not be put on disk; there is no such session.
         """
-        cookie, row = self._new(actor)  # before anything can change the credential it stands for
+        # Before anything can change the credential that it stands for.
+        cookie, row = self._new(actor, password)
         async with self._changing:
             known = await self.all()
             now = self._clock.millis()
@@ -132,7 +137,7 @@ class Sessions:
                 await self._store.commit(ChangeSet(state=(row._replace(seen_ms=now).stored(),)))
         return actor
 
-    async def prove(self, cookie: str, actor: Actor) -> str:
+    async def prove(self, cookie: str, actor: Actor, *, password: bool = False) -> str:
         """Note that the person of a session has shown a credential anew; returns a new cookie.
 
         The time after which the session ends in any case stays what it was.
@@ -148,7 +153,7 @@ class Sessions:
                 raise AccessDenied(
                     "The session is over, or another person's.", hint="Sign in again."
                 )
-            fresh, row = self._new(actor)
+            fresh, row = self._new(actor, password)
             await self._write(actor, "session.prove", row._replace(born_ms=old.born_ms), [old])
         return fresh
 
@@ -184,11 +189,11 @@ class Sessions:
         """Held while rows of `ending` are written, so that no use brings a session back."""
         return self._changing
 
-    def _new(self, actor: Actor) -> tuple[str, SessionRow]:
+    def _new(self, actor: Actor, password: bool) -> tuple[str, SessionRow]:
         cookie = secrets.token_urlsafe(32)
         now = self._clock.millis()
         user = actor.id.partition(":")[2]
-        stamp = self._directory().stamp(user)
+        stamp = self._directory().stamp(user, password=password)
         return cookie, SessionRow(_hash(cookie), user, stamp, now, now, now)
 
     def _issue(self, row: SessionRow, now_ms: int) -> Actor | None:

@@ -177,6 +177,7 @@ _GROUPS = {
             "renew": ("fzalert.cli.user:renew", "换发令牌。 Give a new token; the old one ends."),
             "bind": ("fzalert.cli.user:bind", "绑定客户端证书。 Bind a client certificate."),
             "unbind": ("fzalert.cli.user:unbind", "吊销一张证书。 Let a certificate in no more."),
+            "password": ("fzalert.cli.user:password", "设定口令。 Set a password."),
             "sessions": ("fzalert.cli.user:sessions", "谁已登录。 Who is signed in."),
             "sign-out": (
                 "fzalert.cli.user:sign_out",

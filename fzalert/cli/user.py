@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from fzalert.access import Role
-from fzalert.cli.session import current
+from fzalert.cli.session import current, read_token
 from fzalert.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "bind",
     "disable",
     "list_users",
+    "password",
     "renew",
     "revoke",
     "sessions",
@@ -136,6 +137,38 @@ async def renew(name: str, *, days: float = 0) -> None:
         token = await api.change_user(wanted, await session.actor(api))
         (user,) = [user for user in await api.users() if user.name == name]
     _show(name, user.roles, token)
+
+
+async def password(name: str, *, file: Path | None = None) -> None:
+    """Give a person a password to sign in with at the pages; everybody may change his own.
+
+    Args:
+        name: Whose.
+        file: File that holds it, - for standard input; without it you are asked.
+    """
+    from pydantic import SecretStr
+
+    from fzalert.service.models import UserChange
+
+    session = current()
+    secret = _new_password() if file is None else read_token(file, "")
+    wanted = UserChange(action="password", name=name, password=SecretStr(secret))
+    async with session.service(delivers=False) as api:
+        await api.change_user(wanted, await session.actor(api))
+    session.output.line(f"{name} 口令已设定 password set")
+
+
+def _new_password() -> str:
+    """Ask for a new password twice; nothing of it shows."""
+    import getpass
+    import sys
+
+    if not sys.stdin.isatty():
+        raise InputError("Nobody can be asked here.", hint="Give --file, - for standard input.")
+    first = getpass.getpass("新口令 New password: ")
+    if getpass.getpass("再输一次 Once more: ") != first:
+        raise InputError("The two are not the same.", hint="Try again.", field="password")
+    return first
 
 
 async def bind(

@@ -259,19 +259,36 @@ class ServiceApi(Protocol):
 class DaemonApi(ServiceApi, Protocol):
     """What only the process that owns the store can do."""
 
-    async def sign_in(self, token: str) -> str:
-        """Open a session for the holder of a token; returns its cookie; as `authenticate`."""
+    async def sign_in(self, secret: str, *, name: str = "", address: str = "") -> str:
+        """Open a session for the holder of a token, or of a name and its password.
+
+        Args:
+            secret: The token; with a name the password.
+            name: Whose password it is.
+            address: Where the person sits; wrong passwords are counted by it.
+
+        Returns:
+            The cookie.
+
+        Raises:
+            SignInDelayed: Too many wrong passwords came before; this one was not looked at.
+            AccessDenied: As `authenticate`; the text is the same whether the name exists or not.
+        """
         ...
 
     async def session(self, cookie: str) -> Actor | None:
         """Tell who a session belongs to; None where it is over or unknown."""
         ...
 
-    async def prove_anew(self, cookie: str, token: str) -> str:
-        """Note that the person of a session has shown the token anew; returns a new cookie.
+    async def prove_anew(self, cookie: str, secret: str, *, address: str = "") -> str:
+        """Note that the person of a session has shown token or password anew.
+
+        Returns:
+            The new cookie; the old one is worth nothing.
 
         Raises:
-            AccessDenied: The token is wrong or another person's, or the session is over.
+            SignInDelayed: Too many wrong passwords came before; this one was not looked at.
+            AccessDenied: The secret is wrong or another person's, or the session is over.
         """
         ...
 

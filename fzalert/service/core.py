@@ -318,16 +318,16 @@ class Service(DaemonApi):
         return await self._open.people.session_views(by)
 
     @override
-    async def sign_in(self, token: str) -> str:
-        return await self._open.people.sign_in(token)
+    async def sign_in(self, secret: str, *, name: str = "", address: str = "") -> str:
+        return await self._open.people.sign_in(secret, name=name, address=address)
 
     @override
     async def session(self, cookie: str) -> Actor | None:
         return await self._open.people.session(cookie)
 
     @override
-    async def prove_anew(self, cookie: str, token: str) -> str:
-        return await self._open.people.prove_anew(cookie, token)
+    async def prove_anew(self, cookie: str, secret: str, *, address: str = "") -> str:
+        return await self._open.people.prove_anew(cookie, secret, address=address)
 
     @override
     async def sign_out(self, cookie: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 __all__ = [
     "CampaignRequest",
@@ -217,9 +217,12 @@ class ScriptView(_Strict):
 class UserChange(_Strict):
     """A change of who may come in, and with what."""
 
-    action: Literal["add", "renew", "appoint", "bind", "unbind", "sign_out", "revoke"] = Field(
+    action: Literal[
+        "add", "renew", "appoint", "bind", "unbind", "password", "sign_out", "revoke"
+    ] = Field(
         description="add, renew (a new token), appoint (rank and unit), bind and unbind"
-        " (certificates), sign_out (every session), or revoke (token and certificates)."
+        " (certificates), password, sign_out (every session), or revoke (token, password and"
+        " certificates)."
     )
     name: Text = Field(max_length=32, description="Name of the user or machine.")
     roles: list[Text] = Field(default_factory=list, description="Roles, for add.")
@@ -229,6 +232,7 @@ class UserChange(_Strict):
         default_factory=list,
         description="Client certificates, by sha256: and fingerprint, or by uri: or dns: and name.",
     )
+    password: SecretStr | None = Field(default=None, description="The new one, for password.")
     rank: Text | None = Field(
         default=None,
         description="Level of the person's office: station, county, prefecture or province; without"
@@ -261,6 +265,7 @@ class UserView(_Strict):
         description="Level of the person's office: station, county, prefecture or province.",
     )
     unit: str = Field(default="", description="Twelve digits, the code of the unit, or empty.")
+    has_password: bool = Field(default=False, description="Whether the person may sign in by name.")
 
 
 class SessionView(_Strict):

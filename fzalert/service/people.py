@@ -14,7 +14,9 @@ from typing import Any
 
 from fzalert.access import directory as access
 from fzalert.access.actors import Actor, Role
+from fzalert.access.delays import Delays
 from fzalert.access.directory import Directory
+from fzalert.access.passwords import Passwords, check_password, is_token
 from fzalert.access.ranks import Rank
 from fzalert.access.sessions import Sessions
 from fzalert.clock import Clock
@@ -25,7 +27,9 @@ from fzalert.service.views import time_text
 from fzalert.store import ChangeSet, EvidenceEntry, StateRow, Store, UserRow
 
 CREDENTIALS = "credentials"
-ENDS_SESSIONS = frozenset({"user.renew", "user.revoke", "user.disable", "user.sign_out"})
+ENDS_SESSIONS = frozenset(
+    {"user.renew", "user.revoke", "user.disable", "user.sign_out", "user.password"}
+)
 SAME_REFUSAL_MS = 3_600_000
 LONGEST_DAYS = 3650
 DAY_MS = 86_400_000
@@ -73,6 +77,8 @@ class People:
         self._stale = True
         self._changing = asyncio.Lock()
         self.sessions = Sessions(store, clock, lambda: self._directory)
+        self._passwords = Passwords()
+        self._delays = Delays(store, clock)
         self._refused: dict[tuple[str, str], int] = {}
 
     async def load(self) -> None:
@@ -135,18 +141,68 @@ class People:
         )
         await self._store.commit(ChangeSet(evidence=(entry,)))
 
-    async def sign_in(self, token: str) -> str:
-        """Open a session for the holder of a token; returns its cookie; as `authenticate`."""
-        return await self.sessions.open(await self.authenticate(token))
+    async def sign_in(self, secret: str, *, name: str = "", address: str = "") -> str:
+        """Open a session for the holder of a token, or of a name and its password.
+
+        Args:
+            secret: The token; with a name the password.
+            name: Whose password it is.
+            address: Where the person sits; wrong passwords are counted by it.
+
+        Returns:
+            The cookie.
+
+        Raises:
+            SignInDelayed: Too many wrong passwords came before; this one was not looked at.
+            AccessDenied: As `authenticate`; the text is the same whether the name exists or not.
+        """
+        if not name:
+            return await self.sessions.open(await self.authenticate(secret))
+        actor = await self._by_password(name, secret, address)
+        return await self.sessions.open(actor, password=True)
+
+    async def _by_password(self, name: str, password: str, address: str) -> Actor:
+        await self.load()
+        await self._delays.count(name, address)
+        kept = self._directory.password_of(name)
+        if not await self._passwords.fits(password, kept):
+            raise AccessDenied("The name or the password is wrong.", hint="Try again.")
+        await self._delays.right(name, address)
+        return self._directory.by_password(name, kept, self._clock.millis())
+
+    async def set_password(self, name: str, password: str, *, by: Actor | None = None) -> None:
+        """Give a person another password: an admin for anybody, everybody for himself.
+
+        Raises:
+            AccessDenied: Who asks is neither.
+            InputError: No such person, a machine, or the password is too easy to guess.
+            StoreError: It could not be put on disk; the old one is good.
+        """
+        who = by if by is not None and by.id == f"user:{name}" else self._admin(by)
+        encoded = await self._passwords.hashed(check_password(password, name))
+        await self._change(
+            lambda: self._directory.set_password(name, encoded), "user.password", who
+        )
 
     async def session(self, cookie: str) -> Actor | None:
         """Who a session belongs to; None where it is over or unknown."""
         await self.load()
         return await self.sessions.actor(cookie)
 
-    async def prove_anew(self, cookie: str, token: str) -> str:
-        """Prove the person of a session anew; returns a new cookie. Raises as `authenticate`."""
-        return await self.sessions.prove(cookie, await self.authenticate(token))
+    async def prove_anew(self, cookie: str, secret: str, *, address: str = "") -> str:
+        """Prove the person of a session anew, by token or password; returns a new cookie.
+
+        Raises:
+            SignInDelayed: Too many wrong passwords came before; this one was not looked at.
+            AccessDenied: The secret is wrong or another person's, or the session is over.
+        """
+        if is_token(secret):
+            return await self.sessions.prove(cookie, await self.authenticate(secret))
+        owner = await self.session(cookie)
+        if owner is None:
+            raise AccessDenied("The session is over.", hint="Sign in again.")
+        actor = await self._by_password(owner.id.partition(":")[2], secret, address)
+        return await self.sessions.prove(cookie, actor, password=True)
 
     async def session_views(self, by: Actor | None = None) -> list[SessionView]:
         """Who is signed in, for an admin. Raises `AccessDenied` for anybody else."""
@@ -183,6 +239,7 @@ class People:
                 certificates=list(row.certificates),
                 rank=row.rank.name.lower(),
                 unit=row.unit,
+                has_password=bool(row.password),
             )
             for row in self._directory.rows
         ]
@@ -331,12 +388,13 @@ class People:
                 return await self.renew(wanted.name, wanted.days, by=by)
             case "appoint":
                 await self.appoint(wanted.name, rank=rank, unit=wanted.unit, by=by)
-            case "bind":
+            case "bind" | "unbind":
+                change = self.bind if wanted.action == "bind" else self.unbind
                 for certificate in wanted.certificates:
-                    await self.bind(wanted.name, certificate, by=by)
-            case "unbind":
-                for certificate in wanted.certificates:
-                    await self.unbind(wanted.name, certificate, by=by)
+                    await change(wanted.name, certificate, by=by)
+            case "password":
+                secret = wanted.password.get_secret_value() if wanted.password else ""
+                await self.set_password(wanted.name, secret, by=by)
             case "sign_out":
                 await self.sign_out(wanted.name, by=by)
             case "revoke":
@@ -373,8 +431,9 @@ class People:
             "rank": row.rank.name.lower(),
             "unit": row.unit,
         }
-        beside = StateRow(CREDENTIALS, row.name, json.dumps(more).encode())
         facts: dict[str, Json] = {"user": row.name, "roles": roles, **more}
+        more["password"] = row.password  # of the row alone, never of the record
+        beside = StateRow(CREDENTIALS, row.name, json.dumps(more).encode())
         entry = EvidenceEntry("store", admin.id, what, facts)
         try:
             async with self.sessions.ending_one_by_one():
@@ -386,12 +445,13 @@ class People:
             raise
 
 
-def _credentials(kept: dict[str, Any]) -> tuple[bool, int, tuple[str, ...], Rank, str]:
-    """What the row of state says: machine, expiry, certificates, rank, unit."""
+def _credentials(kept: dict[str, Any]) -> tuple[bool, int, tuple[str, ...], Rank, str, str]:
+    """What the row of state says: machine, expiry, certificates, rank, unit, password."""
     return (
         bool(kept.get("machine", False)),
         int(kept.get("expires", 0)),
         tuple(kept.get("certificates", ())),
         Rank.named(kept.get("rank", "station")),
         str(kept.get("unit", "")),
+        str(kept.get("password", "")),
     )

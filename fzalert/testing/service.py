@@ -225,6 +225,7 @@ class FakeService(DaemonApi):
                 certificates=list(row.certificates),
                 rank=row.rank.name.lower(),
                 unit=row.unit,
+                has_password=bool(row.password),
             )
             for row in self.directory.rows
         ]
@@ -233,6 +234,11 @@ class FakeService(DaemonApi):
     async def add_user(self, name: str, roles: list[str]) -> str:
         self.tokens[name] = self.directory.add_user(name, roles)[1]
         return self.tokens[name]
+
+    def _bind(self, wanted: UserChange) -> None:
+        change = getattr(self.directory, wanted.action)
+        for certificate in wanted.certificates:
+            change(wanted.name, certificate)
 
     @override
     async def change_user(self, wanted: UserChange, by: Actor | None = None) -> str:
@@ -255,10 +261,10 @@ class FakeService(DaemonApi):
             case "appoint":
                 self.directory.appoint(wanted.name, rank, wanted.unit)
             case "bind" | "unbind":
-                change = getattr(self.directory, wanted.action)
-                for certificate in wanted.certificates:
-                    change(wanted.name, certificate)
-            case "sign_out":
+                self._bind(wanted)
+            case "password" | "sign_out":
+                if wanted.action == "password":
+                    self.directory.set_password(wanted.name, "$argon2id$")
                 await self._sessions.close_all(wanted.name)
             case "revoke":
                 self.directory.revoke(wanted.name)
@@ -312,16 +318,18 @@ class FakeService(DaemonApi):
         ]
 
     @override
-    async def sign_in(self, token: str) -> str:
-        return await self._sessions.open(await self.authenticate(token))
+    async def sign_in(self, secret: str, *, name: str = "", address: str = "") -> str:
+        if name:
+            raise AccessDenied("Nobody has a password here.")
+        return await self._sessions.open(await self.authenticate(secret))
 
     @override
     async def session(self, cookie: str) -> Actor | None:
         return await self._sessions.actor(cookie)
 
     @override
-    async def prove_anew(self, cookie: str, token: str) -> str:
-        return await self._sessions.prove(cookie, await self.authenticate(token))
+    async def prove_anew(self, cookie: str, secret: str, *, address: str = "") -> str:
+        return await self._sessions.prove(cookie, await self.authenticate(secret))
 
     @override
     async def sign_out(self, cookie: str) -> None:

@@ -17,10 +17,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fzalert.access import Actor
 from fzalert.clock import Clock
 from fzalert.config import WebSettings
-from fzalert.errors import AccessDenied, CredentialExpired
+from fzalert.errors import AccessDenied, CredentialExpired, SignInDelayed
 from fzalert.service.api import DaemonApi
 from fzalert.web.peers import PeerCertificate, peer_in
-from fzalert.web.problems import ProblemError
+from fzalert.web.problems import ProblemError, from_error
 
 __all__ = ["Guard", "HostCheck"]
 
@@ -143,27 +143,42 @@ class Guard:
         cookie = self._cookie_of(request)
         return await self._service.session(cookie) if cookie else None
 
-    async def login(self, request: Request, token: str) -> str:
-        """Open a session for a token; returns the cookie's value. Raises as `bearer`."""
+    async def login(self, request: Request, secret: str, name: str = "") -> str:
+        """Open a session for a token, or for a name and its password.
+
+        Returns:
+            The cookie's value.
+
+        Raises:
+            ProblemError: 401, or 429 after many wrong ones.
+        """
         require_same_origin(request)
-        cookie = await self._tried(self._service.sign_in, token.strip(), _address(request))
+        address = _address(request)
+
+        async def sign_in(shown: str) -> str:
+            return await self._service.sign_in(shown, name=name[:64], address=address)
+
+        if name:
+            cookie = await self._tried(sign_in, secret, address, password=True)
+        else:
+            cookie = await self._tried(sign_in, secret.strip(), address)
         await self._service.sign_out(self._cookie_of(request))  # the session of before ends here
         return cookie
 
-    async def prove(self, request: Request, token: str) -> str:
-        """Prove the person of a session anew by a token; returns the new cookie's value.
+    async def prove(self, request: Request, secret: str) -> str:
+        """Prove the person of a session anew by token or password; returns the cookie's new value.
 
         Raises:
-            ProblemError: 401 for a wrong token, another person's, or without a session; 429 after
+            ProblemError: 401 for a wrong secret, another person's, or without a session; 429 after
                 many wrong ones.
         """
         require_same_origin(request)
-        old = self._cookie_of(request)
+        old, address = self._cookie_of(request), _address(request)
 
         async def prove(shown: str) -> str:
-            return await self._service.prove_anew(old, shown)
+            return await self._service.prove_anew(old, shown, address=address)
 
-        return await self._tried(prove, token.strip(), _address(request))
+        return await self._tried(prove, secret, address, password=True)
 
     async def logout(self, request: Request) -> None:
         """Close the session of a request."""
@@ -174,15 +189,27 @@ class Guard:
         cookie = request.cookies.get(self.cookie, "")
         return cookie if len(cookie) <= _LONGEST_COOKIE else ""
 
-    async def _tried(self, ask: Callable[[str], Awaitable[T]], token: str, address: str) -> T:
+    async def _tried(
+        self,
+        ask: Callable[[str], Awaitable[T]],
+        token: str,
+        address: str,
+        *,
+        password: bool = False,
+    ) -> T:
         self._guessers.check(address)
-        shaped = 0 < len(token) <= _LONGEST_TOKEN and token.isascii() and token.isprintable()
+        shaped = 0 < len(token) <= _LONGEST_TOKEN and token.isprintable()
+        shaped = shaped and (password or token.isascii())
         try:
             answer = await ask(token if shaped else "-")
+        except SignInDelayed as error:
+            raise from_error(error) from None
         except CredentialExpired as error:
             raise _unauthorised(f"令牌已过期。 {error.args[0]}", error.code) from None
         except AccessDenied:
             self._guessers.wrong(address)
+            if password:
+                raise _unauthorised("口令不对。The name or the password is wrong.") from None
             raise _unauthorised("令牌无效或已停用。The token is wrong or was closed.") from None
         self._guessers.right(address)
         return answer

@@ -188,7 +188,9 @@ class Pages:
             return self._page(request, "login.html", actor=actor, problem="")
         form = await _form(request)
         try:
-            cookie = await self._guard.login(request, form.get("token", [""])[0])
+            cookie = await self._guard.login(
+                request, form.get("token", [""])[0], form.get("name", [""])[0].strip()
+            )
         except ProblemError as problem:
             if problem.status not in {401, 429}:
                 raise

@@ -109,6 +109,7 @@ _STATUS: tuple[tuple[type[errors.FzalertError], int], ...] = (
     (errors.DuplicateKey, 409),
     (errors.ScriptNotApproved, 409),
     (errors.InputError, 422),
+    (errors.SignInDelayed, 429),
     (errors.AccessDenied, 403),
     (errors.GuardsUnmet, 403),
     (errors.Overloaded, 429),
