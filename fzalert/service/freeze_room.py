@@ -57,17 +57,22 @@ class FreezeRoom:
         return await (await self._opened()).answer(ask, by)
 
     async def run(self) -> None:
-        """Fire deadlines, until cancelled."""
+        """Fire deadlines and read the desks' answers, until cancelled."""
+        from fzalert.service.freeze_answers import AnswerReader
         from fzalert.service.freeze_clock import DeadlineRunner
 
         book = (await self._opened()).book
+        building = self._building
 
         def the_book() -> CaseBook:
             return book
 
         if self._runner is None:
             self._runner = DeadlineRunner(the_book, self._clock)
-        await self._runner.run()
+        answers = AnswerReader(book, building.store, building.engine, self._clock)
+        async with asyncio.TaskGroup() as group:
+            _ = group.create_task(self._runner.run())
+            _ = group.create_task(answers.run())
 
     def view(self) -> DeadlinesView:
         """How the runner is, for the status."""

@@ -1,6 +1,7 @@
 """Freeze requests through the service: who may what, what goes out, what is kept, what is late."""
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import fzalert
+from fzalert import messages
 from fzalert.access import Actor
 from fzalert.client import Client, connect
 from fzalert.evidence import verify
@@ -334,6 +336,52 @@ async def test_a_desk_gets_the_package_in_the_commit_that_says_so(tmp_path: Path
         await station.change("ma", station.receipt(case))
         assert await station.refused("he", asks.SendAsk(case=case, measure="m1")) >= {"state"}
         assert len(bank.written) == 1
+
+
+def signed(receipt: asks.ReceiptAsk) -> bytes:
+    """The wire form of a desk's answer; the channel has verified its signature."""
+    document = receipt.receipt.model_dump_json(exclude_none=True)
+    return json.dumps({"document": document, "key_id": "ab" * 8, "signature": "00"}).encode()
+
+
+async def test_a_desk_s_signed_answer_becomes_the_receipt(tmp_path: Path) -> None:
+    bank = desks()
+    house = House(tmp_path, {"bank": bank.make}, UNIT)
+    async with house.service() as service:
+        station = Station(house, service)
+        await station.hire()
+        case = await station.opened()
+        await station.sent(case)
+        await bank.until(lambda: bool(bank.submitted), timeout=60)
+        message = bank.submitted[0][0].id
+
+        async def state() -> str:
+            shown = await station.ask("ma", asks.ShowAsk(case=case))
+            assert shown.case is not None
+            return shown.case.measures[0].state
+
+        async def acknowledged() -> bool:
+            return await state() == "acked"
+
+        await ask_until(acknowledged, "the desk's acknowledgement is known to the case")
+        # An answer about another account is refused on record, and the right one counts.
+        other = station.receipt(case, account_number="6222020000000000000")
+        bank.bring(messages.Answer(message, 0, signed(other)))
+        bank.bring(messages.Answer(message, 0, b"no answer at all"))
+        bank.bring(messages.Answer(message, 0, signed(station.receipt(case))))
+
+        async def stopped() -> bool:
+            return await state() == "stopped"
+
+        await ask_until(stopped, "the signed answer has stopped the account")
+    async with house.service() as service:
+        station.api = service
+        events = (await station.ask("ma", asks.HistoryAsk(case=case))).events
+        answered = [one for one in events if one.event == "instruction.answered"]
+        assert [(one.by, one.facts["grade"]) for one in answered] == [("machine:answers", "A")]
+        refused = [one for one in events if one.event == "case.refused"]
+        assert [one.facts["guards"] for one in refused] == ["receipt-account"]
+        assert not [one for one in events if one.event == "instruction.answer-repeated"]
 
 
 async def test_deadlines_fire_in_a_service_that_was_down_meanwhile(tmp_path: Path) -> None:

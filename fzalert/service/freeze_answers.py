@@ -1,0 +1,149 @@
+"""What desks answer comes over the outcome feed, and becomes what the case knows.
+
+The channel has verified the desk's signature before an answer is in the feed; so a receipt that
+comes this way is of grade A, and its signed bytes are kept with the case. The position in the feed
+is written in the same commit, so that a crash repeats nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from fzalert.clock import Clock
+from fzalert.delivery import Engine
+from fzalert.errors import GuardsUnmet, InputError
+from fzalert.freeze.book import Around, CaseBook
+from fzalert.freeze.commands import Acknowledge, Authority, Command, RecordReceipt
+from fzalert.freeze.model import FreezeCase
+from fzalert.freeze.results import Grade, Receipt
+from fzalert.log import get_logger
+from fzalert.messages import FeedKind, FeedRow, TargetKind
+from fzalert.store import ChangeSet, StateRow, Store
+
+__all__ = ["ANSWER", "AnswerReader"]
+
+log = get_logger("fzalert.service")
+
+ANSWER = "answer/"
+"""Documents of a case that are a desk's signed answers, by application id and position."""
+CURSOR = "freeze-cursor"
+READER = "machine:answers"
+"""Who acts where a desk's answer comes in."""
+KEY = "freeze/"
+BATCH = 500
+PERSIST_EVERY = 1000
+IDLE = 30.0
+
+
+class AnswerReader:
+    """Follows the feed for the answers of desks.
+
+    Args:
+        book: The cases.
+        store: Keeps feed and cursor.
+        engine: Tells when something changed.
+        clock: Reader of time.
+    """
+
+    def __init__(self, book: CaseBook, store: Store, engine: Engine, clock: Clock) -> None:
+        self._book = book
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._cursor = -1
+        self._kept = 0
+
+    async def run(self) -> None:
+        """Follow the feed, until cancelled."""
+        if self._cursor < 0:
+            rows = await self._store.state(CURSOR, "cursor")
+            self._cursor = self._kept = int(rows[0][1]) if rows else 0
+        while True:
+            seen = self._engine.changes
+            banks = {
+                name
+                for name, one in self._engine.channels.items()
+                if TargetKind.BANK_DESK in one.capabilities.kinds
+            }
+            if not banks:
+                await self._clock.sleep(IDLE)
+            elif not await self._step(banks):
+                await self._engine.changed(seen, IDLE)
+
+    async def _step(self, banks: set[str]) -> bool:
+        rows = await self._store.feed(self._cursor, BATCH)
+        for row in rows:
+            if row.channel in banks:
+                await self._take(row)
+            self._cursor = row.seq
+        if self._cursor - self._kept >= PERSIST_EVERY:
+            await self._store.commit(ChangeSet(state=(self._row(self._cursor),)))
+            self._kept = self._cursor
+        return bool(rows)
+
+    async def _take(self, row: FeedRow) -> None:
+        application = await self._application(row)
+        if not application:
+            return
+        command = self._command(row, application)
+        if command is None:
+            return
+        case_id = application.rsplit("-", 2)[0]
+        body = row.payload
+
+        async def look(case: FreezeCase, now: datetime) -> Around:
+            del now
+            state = [self._row(row.seq)]
+            if body:
+                name = f"{ANSWER}{application}/{row.seq}"
+                state.append(await self._book.sealed_document(case.id, name, body))
+            return Around(state=state)
+
+        try:
+            await self._book.do(case_id, command, look=look)
+        except (GuardsUnmet, InputError) as error:
+            # It is on record in the case; a person looks into it.
+            why = ", ".join(error.guards) if isinstance(error, GuardsUnmet) else error.code
+            log.warning("freeze.answer_refused", application=application, why=why)
+
+    async def _application(self, row: FeedRow) -> str:
+        """The application that a message was about; empty where it is of no case."""
+        warning = await self._store.warning(row.warning) if row.warning else None
+        if warning is None or not warning.key.startswith(KEY):
+            return ""
+        return warning.key.removeprefix(KEY).rpartition("/")[0]
+
+    @staticmethod
+    def _command(row: FeedRow, application: str) -> Command | None:
+        by = Authority(READER, machine=True)
+        if row.kind is FeedKind.RECEIPT and row.word == "sent":
+            return Acknowledge(by, application, row.channel)
+        if row.kind is not FeedKind.ANSWER:
+            return None
+        try:
+            receipt = _receipt(row.payload)
+        except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
+            why = type(error).__name__
+            log.warning("freeze.answer_refused", application=application, why=why)
+            return None
+        if receipt.application_id != application:
+            log.warning("freeze.answer_refused", application=application, why="another application")
+            return None
+        return RecordReceipt(by, receipt)
+
+    @staticmethod
+    def _row(seq: int) -> StateRow:
+        return StateRow(CURSOR, "cursor", str(seq).encode())
+
+
+def _receipt(wire: bytes) -> Receipt:
+    """The receipt in a desk's signed answer, as well proved as its signature."""
+    said = json.loads(wire)
+    told = json.loads(said["document"])
+    digest = hashlib.sha256(said["document"].encode()).hexdigest()
+    proof = f"key {said['key_id']} sha256:{digest}"
+    return Receipt.model_validate({**told, "grade": Grade.SIGNED, "proof": proof[:200]})
