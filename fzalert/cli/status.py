@@ -40,6 +40,12 @@ async def status() -> int:
         f"受理 {totals.accepted}  送达 {totals.delivered}  失败 {totals.failed}"
         f"  过期 {totals.expired}  未知 {totals.unknown}  按规则未发 {totals.suppressed}"
     )
+    deadlines = view.deadlines
+    if deadlines.running:
+        line = f"期限 deadlines: 已触发 fired {deadlines.fired}  迟 late {deadlines.late}"
+        output.line(f"{line}  下一个 next {deadlines.next_due or '–'}")
+    if deadlines.problem:
+        output.line(f"■ 期限任务异常 deadlines are not kept: {deadlines.problem}")
     down = any(channel.state == "down" for channel in view.channels)
     return Exit.UNREACHABLE if down else Exit.OK
 

@@ -267,6 +267,8 @@ async def readiness(service: ServiceApi, stopping: Stopping) -> Readiness:
     reasons = [f"every channel for {kind} is down" for kind in sorted(kinds - alive)]
     if status.store_state:
         reasons.append(f"nothing new is taken: {status.store_state}")
+    if status.deadlines.problem:
+        reasons.append(f"deadlines are not kept: {status.deadlines.problem}")
     return Readiness(ready=not reasons, reasons=reasons)
 
 

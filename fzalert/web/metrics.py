@@ -93,6 +93,14 @@ class Metrics(Collector):
         yield CounterMetricFamily("fz_store_ticks", ticks, status.ticks)
         orphans = "Reports that match no message of ours; they are kept for 7 days."
         yield GaugeMetricFamily("fz_orphan_reports", orphans, status.orphans)
+        deadlines = status.deadlines
+        if deadlines.running:
+            fired = "Deadlines of freeze requests that fired since the start."
+            yield CounterMetricFamily("fz_freeze_deadlines", fired, deadlines.fired)
+            late = "Of them more than five seconds late."
+            yield CounterMetricFamily("fz_freeze_deadlines_late", late, deadlines.late)
+            kept = "1 while the deadlines of freeze requests are kept, 0 where they stand still."
+            yield GaugeMetricFamily("fz_freeze_deadlines_kept", kept, int(not deadlines.problem))
         dropped = "Lines of the log that were lost, for want of room or of a disk."
         yield CounterMetricFamily("fz_log_dropped", dropped, _dropped())
 
