@@ -20,7 +20,7 @@ from fzalert.messages import (
     Target,
     TargetKind,
 )
-from fzalert.ports import AdapterContext
+from fzalert.ports import AdapterContext, HealthState
 from fzalert.testing import (
     LifecycleContract,
     LinkContract,
@@ -324,3 +324,33 @@ async def test_nothing_leaves_while_the_county_does_not_answer(
         await adapter.submit([one], wire)
         assert wire.receipts[1, 0].kind.value == "sent"
     assert peer.keys == ["1.0"]
+
+
+async def test_a_county_that_hangs_up_is_asked_again_with_a_growing_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[float] = []
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.append(asyncio.get_running_loop().time())
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    county = County()
+    county.port = server.sockets[0].getsockname()[1]
+    async with (
+        make_context() as context,
+        Relay(config_for(county, monkeypatch), context) as adapter,
+    ):
+        assert (await adapter.health()).state is HealthState.DOWN
+
+        async def often() -> bool:
+            return len(asked) >= 3
+
+        await ask_until(often, "it is asked again")
+    # 0.25 s and 0.5 s, less their jitter; a starved machine only adds to them.
+    assert asked[1] - asked[0] > 0.18
+    assert asked[2] - asked[1] > 0.36
+    server.close()
+    await server.wait_closed()

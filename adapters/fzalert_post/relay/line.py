@@ -107,17 +107,17 @@ class Line:
         while not self._closed.is_set():
             try:
                 page = await self._ask()
-            except TimeoutError:
-                continue  # doubted: a county that is well holds the next question open too
             except (ChannelUnavailable, FateUnknown, ConfigError, ValueError) as error:
                 self._down(_words(error))
+                self.asked.set()
                 await self._sleep(pause * self._context.rng.uniform(0.75, 1.25))
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
-            finally:
-                self.asked.set()
+            except TimeoutError:  # after FateUnknown, which is one
+                continue  # doubted: a county that is well holds the next question open too
             pause = FIRST_PAUSE
             self._up()
+            self.asked.set()
             if page.items:
                 await self._deliver(page)
 
