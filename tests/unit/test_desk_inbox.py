@@ -13,6 +13,7 @@ from fzalert.access import Actor, Directory, Role
 from fzalert.access.keys import KeySigner, verify
 from fzalert.desk import DeskAnswer, Inbox, ItemState
 from fzalert.desk.inbox import RECEIPT_DOMAIN
+from fzalert.evidence import canonical
 from fzalert.freeze.model import InstructionKind
 from fzalert.freeze.package import DocumentKind, write_package
 from fzalert.freeze.results import Receipt
@@ -155,3 +156,25 @@ async def test_a_pre_alert_takes_no_answer(bank: Bank) -> None:
         await inbox.take(package(), "county")
         assert len(await inbox.items()) == 2
         assert len(await inbox.items(waiting=True)) == 1
+
+
+async def test_each_sender_gets_the_answers_to_its_own_packages(bank: Bank) -> None:
+    def named(application: str) -> bytes:
+        return canonical(json.loads(package()) | {"application_id": application})
+
+    async with bank.open():
+        inbox, clerk = bank.inbox(), bank.clerk()
+        for number, sender in enumerate(["county", "city", "county"]):
+            await inbox.take(named(f"a{number}"), sender)
+            await inbox.answer(f"a{number}", DeskAnswer(code="0000"), clerk)
+        last, wires = await inbox.answers_to("county", 0, 20, 100_000)
+        told = [json.loads(json.loads(wire)["document"])["application_id"] for wire in wires]
+        assert (last, told) == (3, ["a0", "a2"])
+        # A page ends where it is full, and the next one begins there.
+        assert len((await inbox.answers_to("county", 0, 1, 100_000))[1]) == 1
+        last, wires = await inbox.answers_to("county", 0, 20, 1)
+        assert (last, len(wires)) == (2, 1)
+        assert len((await inbox.answers_to("county", last, 20, 1))[1]) == 1
+    async with bank.open():
+        assert (await bank.inbox().answers_to("city", 0, 20, 100_000))[0] == 3
+        assert (await bank.inbox().answers_to("city", 3, 20, 100_000)) == (3, [])
