@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import uuid
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from fzalert.clock import Clock
 from fzalert.config import Settings
 from fzalert.delivery import Caps, prepare
 from fzalert.errors import ConfigError, FzalertError, InputError
+from fzalert.log import get_logger
 from fzalert.messages import (
     ActorId,
     Lane,
@@ -44,8 +46,6 @@ from fzalert.service.views import time_text
 from fzalert.store import ChangeSet, EvidenceEntry
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from fzalert.freeze.contacts import ContactBook
     from fzalert.freeze.directory import Change, Desk, Directory, Standing
 
@@ -61,6 +61,9 @@ MAY_SEE_CONTACTS = (
 SCRIPT = "desk-drill"
 """What stands in the outbox where a warning names its script."""
 _TEST_MINUTES = 60
+_LOOK_EVERY = 3600.0
+_TELL_AGAIN = timedelta(hours=24)
+log = get_logger("fzalert.service")
 
 
 class Contacts:
@@ -76,6 +79,7 @@ class Contacts:
         self._building = building
         self._settings = settings
         self._clock = clock
+        self._told: dict[tuple[str, str], datetime] = {}
 
     async def answer(self, ask: ContactAsk, by: Actor) -> ContactAnswer:
         """Do what is asked. Raises as `ServiceApi.contacts`."""
@@ -107,8 +111,32 @@ class Contacts:
                 view_ = DrillView(code=code, application_id=ask.application_id, seconds=seconds)
                 return ContactAnswer(drills=[view_])
 
+    async def watch(self) -> None:
+        """Tell the log of what has to be mended, each thing once a day, until cancelled."""
+        while True:
+            await self._tell()
+            await self._clock.sleep(_LOOK_EVERY)
+
+    async def _tell(self) -> None:
+        if not self.is_installed:
+            return
+        from fzalert.freeze.directory_alarms import desk_alarms
+
+        book = self._book()
+        now = book.now()
+        for one in desk_alarms(await book.directory(), now):
+            last = self._told.get((one.code, one.kind))
+            if last is None or now - last >= _TELL_AGAIN:
+                self._told[one.code, one.kind] = now
+                log.warning("desk.alarm", code=one.code, kind=one.kind, what=one.en)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the extra `freeze` is there."""
+        return importlib.util.find_spec("stdnum") is not None
+
     def _book(self) -> ContactBook:
-        if importlib.util.find_spec("stdnum") is None:
+        if not self.is_installed:
             raise ConfigError(
                 "Freeze requests are not installed.", hint="pip install 'fzalert[freeze]'"
             )

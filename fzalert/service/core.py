@@ -134,6 +134,7 @@ class Service(DaemonApi):
                 _ = building.background.keep("clock.watch", rooms.status.clock.run)
                 _ = building.background.keep("store.purge", rooms.retention.run)
                 _ = building.background.keep("relay-fates", rooms.relay.fates.run)
+                _ = building.background.keep("desk-alarms", rooms.contacts.watch)
                 if rooms.freeze.is_installed:
                     _ = building.background.keep("freeze-deadlines", rooms.freeze.run)
             self._rooms = rooms

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from fzalert.access import Actor
 from fzalert.client import connect
@@ -23,7 +24,7 @@ from fzalert.service import Service
 from fzalert.service import contact_models as asks
 from fzalert.testing.engine import FarSide, sms
 from fzalert.testing.house import House, ShiftedClock
-from fzalert.testing.processes import Site
+from fzalert.testing.processes import Site, poll
 from tests.contract.bank_mail_peer import MAILBOX, SENDER, MailServer, Pair, issue, openssl
 from tests.e2e.test_freeze_service import UNIT, Station
 from tests.unit.freezing import BANK, OTHER_BANK
@@ -169,6 +170,33 @@ async def test_a_desk_whose_channel_is_gone_costs_the_others_nothing(
         assert drills[OTHER_BANK].problem == ""
         await server.arrived(1, 30)
         assert len(server.mails) == 1
+
+
+async def test_a_daemon_tells_of_a_desk_that_was_not_tested_for_long(
+    tmp_path: Path, server: MailServer
+) -> None:
+    ours = await asyncio.to_thread(issue, tmp_path, "ours", SENDER)
+    theirs = await asyncio.to_thread(issue, tmp_path, "desk", MAILBOX)
+    clock = ShiftedClock()
+    found = settings(tmp_path, server, ours)
+    async with Service(found, clock=clock) as service:
+        li, _ = await person(service, "li", "duty_officer")
+        wang, _ = await person(service, "wang", "approver")
+        pem = theirs.certificate.read_text(encoding="ascii")
+        asked = asks.ProposeAsk(code=BANK, desk=entry(pem), reason="登记")
+        (change,) = (await service.contacts(asked, li)).changes
+        await service.contacts(asks.ApproveAsk(change=change.id), wang)
+    clock.set(clock.now() + 37 * DAY)
+    with structlog.testing.capture_logs() as logs:
+        async with Service(found, clock=clock) as service:
+            await poll(
+                lambda: any(one["event"] == "desk.alarm" for one in logs), "the log tells of it"
+            )
+            alarms = (await service.contacts(asks.ListAsk(), li)).alarms
+    (told,) = (one for one in logs if one["event"] == "desk.alarm")
+    assert (told["code"], told["kind"]) == (BANK, "stale")
+    assert [one.kind for one in alarms] == ["stale"]
+    assert "演练" in alarms[0].zh
 
 
 def banks() -> FarSide:
