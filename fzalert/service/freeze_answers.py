@@ -109,6 +109,7 @@ class AnswerReader:
             # It is on record in the case; a person looks into it.
             why = ", ".join(error.guards) if isinstance(error, GuardsUnmet) else error.code
             log.warning("freeze.answer_refused", application=application, why=why)
+            await self._store.commit(ChangeSet(state=(self._row(row.seq),)))
 
     async def _application(self, row: FeedRow) -> str:
         """The application that a message was about; empty where it is of no case."""
