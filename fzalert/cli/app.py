@@ -164,6 +164,13 @@ _GROUPS = {
             "remove": ("fzalert.cli.optout:remove", "恢复。 Take an opt-out back."),
         },
     ),
+    "tls": (
+        "内网证书。 Certificates for an intranet.",
+        {
+            "init": ("fzalert.cli.tls:init", "建立内部证书机构。 An authority and the server's."),
+            "client": ("fzalert.cli.tls:client", "签发机器证书。 A machine's certificate."),
+        },
+    ),
     "user": (
         "人员、机器与凭证。 People, machines, their tokens and certificates.",
         {
