@@ -113,7 +113,9 @@ class Freezing:
         match ask:
             case asks.OpenAsk():
                 case_id = f"{self.book.now():%Y%m%d}-{secrets.token_hex(4)}"
-                command = c.OpenCase(who, ask.report, ask.victim, ask.duty or self._duty)
+                at = _not_ahead(ask.report.at, self.book.now())
+                report = ask.report.model_copy(update={"at": at})
+                command = c.OpenCase(who, report, ask.victim, ask.duty or self._duty)
                 return await self._done(case_id, command)
             case asks.AttachAsk() | asks.FileAsk():
                 return await self._attach(ask, by, who)
@@ -192,7 +194,7 @@ class Freezing:
         else:
             filing = Filing(
                 case_number=ask.case_number,
-                at=ask.at,
+                at=_not_ahead(ask.at, self.book.now()),
                 decision=attachment,
                 legal_basis=ask.legal_basis,
                 case_money=ask.case_money,
@@ -386,6 +388,14 @@ class Freezing:
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _not_ahead(at: datetime, now: datetime) -> datetime:
+    """A moment that was read from the clock just now is not ahead of it.
+
+    The book counts whole milliseconds, so a finer reading may lie a little after its present.
+    """
+    return now if timedelta(0) < at - now < timedelta(seconds=1) else at
 
 
 def _duty_of(chosen: FreezeSettings) -> Duty | None:

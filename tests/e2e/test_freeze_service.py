@@ -454,6 +454,18 @@ async def test_a_client_gets_the_same_answers_and_the_same_refusals(
             await far.ask("ma", asks.ShowAsk(case="c0"))
 
 
+async def test_now_is_not_in_the_future_however_finely_it_is_read(
+    station: Station, house: House
+) -> None:
+    ahead = house.clock.now() + timedelta(milliseconds=900)
+    report = REPORT.model_copy(update={"at": ahead})
+    case = await station.change("ma", asks.OpenAsk(report=report, victim=VICTIM))
+    assert case.reported_at <= case.opened_at
+    later = REPORT.model_copy(update={"at": house.clock.now() + timedelta(minutes=1)})
+    refused = await station.refused("ma", asks.OpenAsk(report=later, victim=VICTIM))
+    assert refused == {"clean"}
+
+
 async def test_without_the_extra_the_rest_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
