@@ -452,6 +452,10 @@ class Directory:
             seal=SEAL,
         )
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a user of that name."""
+        return name in self._rows
+
     def row(self, name: str) -> UserRow:
         """One row of the table of users. Raises `InputError` if unknown."""
         return self._row(name)

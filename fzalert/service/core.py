@@ -51,6 +51,7 @@ from fzalert.service.people import MAY_CAMPAIGN, MAY_SETTLE, MAY_WARN, People
 from fzalert.service.relay import Relay
 from fzalert.service.reload import Reload
 from fzalert.service.retention import Retention
+from fzalert.service.signing_in import SigningIn
 from fzalert.service.sockets import LocalSocket, socket_path
 from fzalert.service.status import Status
 from fzalert.service.texts import PLACES, Texts
@@ -72,6 +73,7 @@ class _Rooms:
     building: Building
     texts: Texts
     people: People
+    signing_in: SigningIn
     campaigns: Campaigns
     warnings: Warnings
     unknowns: Unknowns
@@ -157,10 +159,12 @@ class Service(DaemonApi):
         retention = Retention(building.store, settings, clock)
         rooms = (texts, campaigns, warnings, unknowns, retention, relay)
         adopting = [*(room.adopt for room in rooms), self._adopt]
+        people = People(building.store, clock, drill=settings.drill.enabled)
         return _Rooms(
             building,
             texts,
-            People(building.store, clock, drill=settings.drill.enabled),
+            people,
+            SigningIn(people, building.store, clock),
             campaigns,
             warnings,
             unknowns,
@@ -320,19 +324,19 @@ class Service(DaemonApi):
 
     @override
     async def sign_in(self, secret: str, *, name: str = "", address: str = "") -> str:
-        return await self._open.people.sign_in(secret, name=name, address=address)
+        return await self._open.signing_in.sign_in(secret, name=name, address=address)
 
     @override
     async def session(self, cookie: str) -> Actor | None:
-        return await self._open.people.session(cookie)
+        return await self._open.signing_in.session(cookie)
 
     @override
     async def prove_anew(self, cookie: str, secret: str, *, address: str = "") -> str:
-        return await self._open.people.prove_anew(cookie, secret, address=address)
+        return await self._open.signing_in.prove_anew(cookie, secret, address=address)
 
     @override
     async def sign_out(self, cookie: str) -> None:
-        await self._open.people.sessions.close(cookie)
+        await self._open.signing_in.sign_out(cookie)
 
     @override
     async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:

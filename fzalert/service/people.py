@@ -14,9 +14,8 @@ from typing import Any
 
 from fzalert.access import directory as access
 from fzalert.access.actors import Actor, Role
-from fzalert.access.delays import Delays
 from fzalert.access.directory import Directory
-from fzalert.access.passwords import Passwords, check_password, is_token
+from fzalert.access.passwords import Passwords, check_password
 from fzalert.access.ranks import Rank
 from fzalert.access.sessions import Sessions
 from fzalert.clock import Clock
@@ -77,8 +76,7 @@ class People:
         self._stale = True
         self._changing = asyncio.Lock()
         self.sessions = Sessions(store, clock, lambda: self._directory)
-        self._passwords = Passwords()
-        self._delays = Delays(store, clock)
+        self.passwords = Passwords()
         self._refused: dict[tuple[str, str], int] = {}
 
     async def load(self) -> None:
@@ -112,7 +110,7 @@ class People:
         try:
             return self._directory.authenticate(token, self._clock.millis())
         except CredentialExpired as error:
-            await self._put_on_record(f"user:{token.partition('.')[0]}", error.code)
+            await self.put_on_record(f"user:{token.partition('.')[0]}", error.code)
             raise
 
     async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:
@@ -126,10 +124,10 @@ class People:
         try:
             return self._directory.by_certificate(fingerprint, names)
         except AccessDenied as error:
-            await self._put_on_record(fingerprint, error.code)
+            await self.put_on_record(fingerprint, error.code)
             raise
 
-    async def _put_on_record(self, who: str, why: str) -> None:
+    async def put_on_record(self, who: str, why: str) -> None:
         """Put a refusal into the evidence, once an hour for the same one: no flood gets in."""
         now = self._clock.millis()
         self._refused = {key: at for key, at in self._refused.items() if now - at < SAME_REFUSAL_MS}
@@ -141,35 +139,6 @@ class People:
         )
         await self._store.commit(ChangeSet(evidence=(entry,)))
 
-    async def sign_in(self, secret: str, *, name: str = "", address: str = "") -> str:
-        """Open a session for the holder of a token, or of a name and its password.
-
-        Args:
-            secret: The token; with a name the password.
-            name: Whose password it is.
-            address: Where the person sits; wrong passwords are counted by it.
-
-        Returns:
-            The cookie.
-
-        Raises:
-            SignInDelayed: Too many wrong passwords came before; this one was not looked at.
-            AccessDenied: As `authenticate`; the text is the same whether the name exists or not.
-        """
-        if not name:
-            return await self.sessions.open(await self.authenticate(secret))
-        actor = await self._by_password(name, secret, address)
-        return await self.sessions.open(actor, password=True)
-
-    async def _by_password(self, name: str, password: str, address: str) -> Actor:
-        await self.load()
-        await self._delays.count(name, address)
-        kept = self._directory.password_of(name)
-        if not await self._passwords.fits(password, kept):
-            raise AccessDenied("The name or the password is wrong.", hint="Try again.")
-        await self._delays.right(name, address)
-        return self._directory.by_password(name, kept, self._clock.millis())
-
     async def set_password(self, name: str, password: str, *, by: Actor | None = None) -> None:
         """Give a person another password: an admin for anybody, everybody for himself.
 
@@ -179,30 +148,10 @@ class People:
             StoreError: It could not be put on disk; the old one is good.
         """
         who = by if by is not None and by.id == f"user:{name}" else self._admin(by)
-        encoded = await self._passwords.hashed(check_password(password, name))
+        encoded = await self.passwords.hashed(check_password(password, name))
         await self._change(
             lambda: self._directory.set_password(name, encoded), "user.password", who
         )
-
-    async def session(self, cookie: str) -> Actor | None:
-        """Who a session belongs to; None where it is over or unknown."""
-        await self.load()
-        return await self.sessions.actor(cookie)
-
-    async def prove_anew(self, cookie: str, secret: str, *, address: str = "") -> str:
-        """Prove the person of a session anew, by token or password; returns a new cookie.
-
-        Raises:
-            SignInDelayed: Too many wrong passwords came before; this one was not looked at.
-            AccessDenied: The secret is wrong or another person's, or the session is over.
-        """
-        if is_token(secret):
-            return await self.sessions.prove(cookie, await self.authenticate(secret))
-        owner = await self.session(cookie)
-        if owner is None:
-            raise AccessDenied("The session is over.", hint="Sign in again.")
-        actor = await self._by_password(owner.id.partition(":")[2], secret, address)
-        return await self.sessions.prove(cookie, actor, password=True)
 
     async def session_views(self, by: Actor | None = None) -> list[SessionView]:
         """Who is signed in, for an admin. Raises `AccessDenied` for anybody else."""
@@ -218,6 +167,11 @@ class People:
             )
             for row in await self.sessions.current()
         ]
+
+    @property
+    def directory(self) -> Directory:
+        """The table of users as it stands."""
+        return self._directory
 
     def local_actor(self) -> Actor:
         """The actor of this process's own operating-system user."""

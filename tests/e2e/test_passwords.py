@@ -210,6 +210,17 @@ async def test_the_page_says_how_long_to_wait_and_a_token_lets_in_meanwhile(hous
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1
         assert (await client.post("/login", data={"token": token})).status_code == 303
+        await guessed(service, house, repeat(("nobody-1", AWAY)))
+        for name, address in (("wang", HERE), ("nobody-1", AWAY)):
+            with pytest.raises(SignInDelayed):
+                await service.sign_in(GOOD, name=name, address=address)
+        rows = [
+            json.loads(row.body)
+            for chain, *_ in await store_of(service).chains()
+            for row in await store_of(service).evidence(chain)
+        ]
+        told = [(row["of"], row["why"]) for row in rows if row["what"] == "access.refused"]
+        assert told == [("user:wang", "sign-in-delayed"), ("unknown", "sign-in-delayed")]
 
 
 async def test_an_admin_sets_passwords_and_everybody_his_own(house: House) -> None:
