@@ -88,9 +88,9 @@ class Passwords:
         Raises:
             ConfigError: The library is not installed.
         """
+        hasher = self._made()
         from argon2.exceptions import InvalidHashError, VerificationError
 
-        hasher = self._made()
         text = unicodedata.normalize("NFC", password)[: LONGEST + 1]
         try:
             async with self._few:
