@@ -99,10 +99,6 @@ class Passwords:
             return False
         return right and bool(kept)
 
-    def is_old(self, kept: str) -> bool:
-        """Whether a hash was made with other parameters than those of now."""
-        return self._made().check_needs_rehash(kept)
-
     def _made(self) -> PasswordHasher:
         if self._hasher is None:
             try:
