@@ -14,13 +14,14 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from typing_extensions import override
 
 from fzalert.cli.exits import MEANINGS
 from fzalert.config import parse_settings
 from fzalert.config.settings import FileSections
 from fzalert.config.types import model_in
 from fzalert.registry import Registry
-from fzalert.service.models import ChannelView
+from fzalert.service.models import ChannelView, DeadlinesView, StatusView
 from fzalert.testing import FakeClock
 from fzalert.testing.service import FakeService
 from fzalert.web import build_app
@@ -162,9 +163,19 @@ def test_the_manual_names_no_error_that_does_not_exist() -> None:
         assert name in known
 
 
+class Freezing(FakeService):
+    """A service whose deadlines of freeze requests run."""
+
+    @override
+    async def status(self) -> StatusView:
+        return (await super().status()).model_copy(
+            update={"deadlines": DeadlinesView(running=True)}
+        )
+
+
 async def scraped() -> set[str]:
-    """Every metric of a daemon that has every kind of channel."""
-    service = FakeService({"li": ["admin"]}, drill=True)
+    """Every metric of a daemon that has every kind of channel, and keeps deadlines."""
+    service = Freezing({"li": ["admin"]}, drill=True)
     figures: dict[str, Any] = {"screens": 1, "screens_live": 1, "screens_stale": 0}
     service.channels = [
         ChannelView(
