@@ -250,8 +250,9 @@ class TopScreen(App[int]):
         self.query_one("#detail", Static).update(lines)
 
     def on_data_table_row_highlighted(self) -> None:
-        """Another row is chosen."""
-        self._explain()
+        """Another row is chosen; one last time while the screen is taken down."""
+        if self.query("#channels") and self.query("#detail"):
+            self._explain()
 
     def action_words(self) -> None:
         """Show the keys."""
