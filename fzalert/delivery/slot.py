@@ -323,7 +323,9 @@ class Slot:
         while True:
             await self._sweep()
             want = self._want()
-            if not (self._has_something or want):
+            # After a tick that failed only another one tells that the store can be written again.
+            proving = self._unwritten and not self._stopping
+            if not (self._has_something or want or proving):
                 if self._stopping and not self._lanes.out:
                     return
                 await self._idle()
