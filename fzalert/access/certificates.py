@@ -107,7 +107,7 @@ def _host(name: str) -> x509.DNSName | x509.IPAddress:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        pass
+        pass  # no address: then it has to be a name
     if not _HOST.fullmatch(name.lower()) or len(name) > 253:
         raise InputError(f"{name[:60]!r} is neither a host name nor an address.", field="names")
     return x509.DNSName(name.lower())

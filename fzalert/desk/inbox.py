@@ -341,7 +341,7 @@ class Inbox:
                 continue
             row = await self._read(f"{application}/{DocumentKind.INSTRUCTION}")
             if row is not None:
-                found.append((version, row.sender, row.signed_receipt))
+                found.append((version, row.sender, row.signed))
         return found
 
     async def answers_to(
@@ -362,10 +362,10 @@ class Inbox:
                 continue
             row = await self._read(f"{application}/{DocumentKind.INSTRUCTION}")
             if row is not None and row.sender == sender:
-                size += len(row.signed_receipt)
+                size += len(row.signed)
                 if found and (len(found) >= limit or size > most):
                     break
-                found.append(row.signed_receipt)
+                found.append(row.signed)
             last = version
         return last, found
 
@@ -473,10 +473,6 @@ class _Row:
     receipt: Receipt | None
     by: str
     signed: bytes
-
-    @property
-    def signed_receipt(self) -> bytes:
-        return self.signed
 
 
 def _key(package: Package) -> str:

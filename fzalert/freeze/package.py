@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MESSAGE_CODES",
-    "SCHEMA",
     "ApprovalBlock",
     "AttachmentName",
     "CaseBlock",
@@ -51,7 +50,6 @@ __all__ = [
     "write_package",
 ]
 
-SCHEMA = "fzalert-freeze-package/1"
 MESSAGE_CODES = {
     "stop": "100101",
     "release_stop": "100103",
