@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -332,17 +331,6 @@ class Inbox:
             if row is not None:
                 return self._item(row)
         return None
-
-    async def answers(self, after: int, limit: int = 100) -> Sequence[tuple[int, str, bytes]]:
-        """Signed receipts after a cursor: cursor, sender, wire form; what the police side asks."""
-        found: list[tuple[int, str, bytes]] = []
-        for version, application in list(await self._answered()):
-            if version <= after or len(found) == limit:
-                continue
-            row = await self._read(f"{application}/{DocumentKind.INSTRUCTION}")
-            if row is not None:
-                found.append((version, row.sender, row.signed))
-        return found
 
     async def answers_to(
         self, sender: str, after: int, limit: int, most: int

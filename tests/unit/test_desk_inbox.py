@@ -99,9 +99,10 @@ async def test_an_answer_is_signed_and_given_once(bank: Bank) -> None:
         assert again == receipt
         with pytest.raises(fzalert.DuplicateKey):
             await inbox.answer("app-1", DeskAnswer(code="0300"), clerk)
-        ((cursor, sender, wire),) = await inbox.answers(0)
-        assert (cursor, sender) == (1, "county")
-        assert await inbox.answers(cursor) == []
+        cursor, (wire,) = await inbox.answers_to("county", 0, 20, 100_000)
+        assert cursor == 1
+        assert await inbox.answers_to("county", cursor, 20, 100_000) == (1, [])
+        assert await inbox.answers_to("another", 0, 20, 100_000) == (1, [])
         told = json.loads(wire)
         assert verify(
             DESK.public_key,
