@@ -25,6 +25,7 @@ from fzalert.freeze.package import (
     DocumentKind,
     InstructionKind,
     Outcome,
+    Outflow,
     Package,
     Receipt,
     package_hashes,
@@ -66,6 +67,7 @@ class DeskAnswer(BaseModel):
         earlier_expires_at: Until when.
         cause: Why not.
         phone: Where the police may ask.
+        outflows: Where money had gone on before: to which account, how much, when.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -78,6 +80,7 @@ class DeskAnswer(BaseModel):
     earlier_expires_at: AwareDatetime | None = None
     cause: Annotated[str, Field(max_length=300)] = ""
     phone: Annotated[str, Field(max_length=30, repr=False)] = ""
+    outflows: Annotated[tuple[Outflow, ...], Field(max_length=500, repr=False)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +311,7 @@ class Inbox:
                 "cause": answer.cause,
                 "operator": by.name[:40],
                 "phone": answer.phone,
+                "outflows": answer.outflows,
                 "grade": "A",
                 "proof": f"desk:{self._signer.key_id}",
             }

@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from fzalert.errors import InputError
 from fzalert.evidence import Json, canonical, loads
 from fzalert.freeze.model import InstructionKind
-from fzalert.freeze.results import Grade, Outcome, Receipt, result_of
+from fzalert.freeze.results import Grade, Outcome, Outflow, Receipt, result_of
 from fzalert.freeze.values import Account, Money, Rank, Transfer, _Value, mask_name, mask_number
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = [
     "MeasureBlock",
     "OfficerBlock",
     "Outcome",
+    "Outflow",
     "Package",
     "Receipt",
     "SenderBlock",
