@@ -140,10 +140,10 @@ class Warm:
 
 
 @asynccontextmanager
-async def warm(site: Site) -> AsyncIterator[Warm]:
-    """Keep a warm process while the block runs."""
+async def warm(site: Site, modules: Sequence[str] = MODULES) -> AsyncIterator[Warm]:
+    """Keep a warm process while the block runs; it has read these modules."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "fzalert.testing.warm", *MODULES),
+        *(sys.executable, "-m", "fzalert.testing.warm", *modules),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env=site.environment(),
@@ -159,6 +159,7 @@ async def warm(site: Site) -> AsyncIterator[Warm]:
 
 def _daemon(request: dict[str, Any]) -> int:
     """Be the daemon, in the forked process; its exit code."""
+    from fzalert.testing import freeze_steps
     from fzalert.testing.steps import LINK, guarded
 
     (program,) = entry_points(group="console_scripts", name="fzalert")
@@ -168,6 +169,7 @@ def _daemon(request: dict[str, Any]) -> int:
     os.dup2(os.open(request["errors"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
     os.environ.update(request["env"])
     guarded(*LINK)
+    freeze_steps.guarded()
     code: int = run(request["words"])
     return code
 
