@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cyclopts import App
@@ -55,9 +55,19 @@ def _show(result: object) -> int | None:
     several = result if isinstance(result, list | tuple) else [result]
     output.rows(several)
     for each in several:
-        for name, value in _fields(each).items():
-            output.line(f"{name}: {value}")
+        for line in _lines(_fields(each)):
+            output.line(line)
     return None
+
+
+def _lines(fields: Mapping[str, object], indent: str = "") -> Iterator[str]:
+    """Write a field a line, what it consists of below it."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{name}:"
+            yield from _lines(value, indent + "  ")
+        else:
+            yield f"{indent}{name}: {value}"
 
 
 def _fields(value: object) -> dict[str, object]:

@@ -35,13 +35,13 @@ from fzalert_sms.cmpp.codec import (
     Terminate,
     TerminateResp,
     Unknown,
-    concatenation_header,
     decode,
     decode_report,
     encode,
     encode_report,
     source_digest,
 )
+from fzalert_sms.wire import concatenation_header
 
 CASES = Path(__file__).parents[1] / "cases" / "cmpp"
 LAYOUTS = {"cmpp20": V20, "cmpp30": V30}

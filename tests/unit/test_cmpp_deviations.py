@@ -22,7 +22,8 @@ from fzalert_sms.cmpp.session import (
     Refused,
     State,
 )
-from fzalert_sms.cmpp.texts import Place, divide, incoming_text
+from fzalert_sms.cmpp.texts import incoming_text
+from fzalert_sms.wire import Place, divide
 
 CASES = Path(__file__).parents[1] / "cases" / "cmpp"
 LAYOUTS = {"cmpp20": V20, "cmpp30": V30}

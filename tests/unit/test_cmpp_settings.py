@@ -14,7 +14,8 @@ from fzalert_sms.cmpp import CmppConfig, CmppGateway
 from fzalert_sms.cmpp.dialling import BackOff, LoginRefused, down_words
 from fzalert_sms.cmpp.inbox import moment_of, target_of
 from fzalert_sms.cmpp.results import receipt_of, report_kind_of
-from fzalert_sms.cmpp.texts import incoming_text, reference_of
+from fzalert_sms.cmpp.texts import incoming_text
+from fzalert_sms.wire import reference_of
 
 REPORTS = {
     ReportKind.DELIVERED,

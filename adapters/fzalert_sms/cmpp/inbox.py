@@ -24,8 +24,9 @@ from fzalert_sms.cmpp.codec import BEIJING, Deliver, decode_report
 from fzalert_sms.cmpp.config import CmppConfig
 from fzalert_sms.cmpp.replies import Piece, Reply
 from fzalert_sms.cmpp.reports import Effect, reader_of
-from fzalert_sms.cmpp.texts import divide, text_of
+from fzalert_sms.cmpp.texts import text_of
 from fzalert_sms.cmpp.transport import CmppLink, Ticket
+from fzalert_sms.wire import divide
 
 _log = get_logger("fzalert.sms.cmpp")
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from fzalert_sms.cmpp.texts import Place, text_of
+from fzalert_sms.cmpp.texts import text_of
+from fzalert_sms.wire import Place
 
 MISSING: Final = "…"
 """Stands in the text where a part did not come."""

@@ -34,8 +34,9 @@ from fzalert_sms.cmpp.session import (
     Stray,
     Unreadable,
 )
-from fzalert_sms.cmpp.texts import Unsendable, reference_of, template_maker, valid_time
+from fzalert_sms.cmpp.texts import Unsendable, template_maker, valid_time
 from fzalert_sms.cmpp.transport import CmppLink, Flight, Token
+from fzalert_sms.wire import reference_of
 
 _log = get_logger("fzalert.sms.cmpp")
 

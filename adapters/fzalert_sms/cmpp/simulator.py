@@ -19,12 +19,13 @@ from typing import Any, Self
 
 from fzalert.ports import Command, CommandGroup
 from fzalert_sms.cmpp.arguments import read_arguments
-from fzalert_sms.cmpp.codec import Submit, concatenation_header
+from fzalert_sms.cmpp.codec import Submit
 from fzalert_sms.cmpp.framelog import FrameLog
 from fzalert_sms.cmpp.knobs import Knobs
 from fzalert_sms.cmpp.outbox import Parcel
 from fzalert_sms.cmpp.server import Ismg
 from fzalert_sms.cmpp.serverline import IsmgConnection
+from fzalert_sms.wire import concatenation_header
 
 
 class CmppSimulator:

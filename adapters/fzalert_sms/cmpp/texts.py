@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
 
 from fzalert.messages import Coding
 from fzalert_sms.cmpp.codec import (
@@ -14,9 +13,9 @@ from fzalert_sms.cmpp.codec import (
     Layout,
     Submit,
     SubmitTemplate,
-    concatenation_header,
 )
 from fzalert_sms.cmpp.config import CmppConfig
+from fzalert_sms.wire import concatenation_header, divide
 
 _FORMATS: dict[Coding, tuple[int, str]] = {
     Coding.UCS2: (8, "utf-16-be"),
@@ -54,15 +53,6 @@ def template_maker(
     return make
 
 
-def reference_of(message: int) -> int:
-    """The 8-bit reference of a long text: the same whenever a part of it is sent again.
-
-    Neighbouring ids give references that lie far apart, so that two texts to one person within
-    minutes are not joined by the handset. (Fibonacci hashing.)
-    """
-    return (message * 0x9E37_79B9_7F4A_7C15 & 0xFFFF_FFFF_FFFF_FFFF) >> 56
-
-
 def incoming_text(content: bytes, msg_fmt: int, *, has_header: bool) -> str:
     """Read a person's message; what cannot be read is shown as U+FFFD."""
     return text_of(divide(content)[1] if has_header else content, msg_fmt)
@@ -71,41 +61,6 @@ def incoming_text(content: bytes, msg_fmt: int, *, has_header: bool) -> str:
 def text_of(octets: bytes, msg_fmt: int) -> str:
     """Read octets without any header; what cannot be read is shown as U+FFFD."""
     return octets.decode(_DECODERS.get(msg_fmt, "ascii"), errors="replace")
-
-
-class Place(NamedTuple):
-    """Where a part stands in a long text.
-
-    Attributes:
-        reference: The same in all parts of the text.
-        total: How many there are.
-        number: Which this is, from 1.
-    """
-
-    reference: int
-    total: int
-    number: int
-
-
-def divide(content: bytes) -> tuple[Place | None, bytes]:
-    """Take the user data header off; its place is None where it names none that makes sense.
-
-    Source: 3GPP TS 23.040, 9.2.3.24.1 (8-bit reference) and 9.2.3.24.8 (16-bit).
-    """
-    if not content:
-        return None, content
-    end = content[0] + 1
-    header, text = content[1:end], content[end:]
-    at = 0
-    while at + 2 <= len(header):
-        element, size = header[at], header[at + 1]
-        value = header[at + 2 : at + 2 + size]
-        at += 2 + size
-        if (element, size, len(value)) in {(0x00, 3, 3), (0x08, 4, 4)}:
-            place = Place(int.from_bytes(value[:-2], "big"), value[-2], value[-1])
-            if 0 < place.number <= place.total:
-                return place, text
-    return None, text
 
 
 def valid_time(not_after: int, now: int) -> str:

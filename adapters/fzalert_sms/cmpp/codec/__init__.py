@@ -15,7 +15,6 @@ from fzalert_sms.cmpp.codec.auth import (
 from fzalert_sms.cmpp.codec.decode import decode, decode_report
 from fzalert_sms.cmpp.codec.encode import (
     SubmitTemplate,
-    concatenation_header,
     deliver_answer,
     encode,
     encode_report,
@@ -80,7 +79,6 @@ __all__ = [
     "Terminate",
     "TerminateResp",
     "Unknown",
-    "concatenation_header",
     "decode",
     "decode_report",
     "deliver_answer",

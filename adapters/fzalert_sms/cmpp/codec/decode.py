@@ -31,6 +31,7 @@ from fzalert_sms.cmpp.codec.frames import (
     Unknown,
 )
 from fzalert_sms.cmpp.codec.layout import HEADER, Layout
+from fzalert_sms.wire import Unreadable, exactly, text
 
 _CONNECT = Struct(">6s16sBI")
 _QUERY = Struct(">8sB10s8s")
@@ -55,10 +56,6 @@ _REPORTS = {
 """The fields of a report by its octets."""
 
 
-class _Unreadable(Exception):
-    """Internal: ends the reading of one frame; `decode` turns it into a value."""
-
-
 def decode(frame: bytes, layout: Layout) -> Frame | DecodeError:
     """Read one complete frame.
 
@@ -77,7 +74,7 @@ def decode(frame: bytes, layout: Layout) -> Frame | DecodeError:
     body = frame[HEADER.size :]
     try:
         return reader(sequence, body, layout)
-    except _Unreadable as error:
+    except Unreadable as error:
         return DecodeError(sequence, command, str(error), body[:8].ljust(8, b"\0"))
 
 
@@ -92,50 +89,41 @@ def decode_report(content: bytes) -> Report | None:
     if shape is None:
         if size < _SHORTEST_REPORT:
             return None
-        return Report(content[:8], _text(content[8:15]).strip(), "", "", "", 0, is_odd=True)
+        return Report(content[:8], text(content[8:15]).strip(), "", "", "", 0, is_odd=True)
     msg_id, stat, submitted, done, number, sequence = shape.unpack(content.ljust(shape.size, b"\0"))
     return Report(
         msg_id,
         _word(stat),
         _word(submitted),
         _word(done),
-        _text(number).strip(),
+        text(number).strip(),
         sequence,
         size not in (60, 71),
     )
-
-
-def _text(octets: bytes) -> str:
-    return octets.partition(b"\0")[0].decode("latin-1")
 
 
 # What a busy link says again and again (access number, service, status, minute) is read once.
 # Numbers of persons are not kept.
 @lru_cache(maxsize=256)
 def _word(octets: bytes) -> str:
-    return _text(octets).strip()
+    return text(octets).strip()
 
 
-_known = lru_cache(maxsize=256)(_text)
-
-
-def _exactly(body: bytes, size: int) -> None:
-    if len(body) != size:
-        raise _Unreadable(f"the body has {len(body)} octets, not {size}")
+_known = lru_cache(maxsize=256)(text)
 
 
 def _connect(sequence: int, body: bytes, layout: Layout) -> Frame:
     del layout
-    _exactly(body, _CONNECT.size)
+    exactly(body, _CONNECT.size)
     source, authenticator, version, timestamp = _CONNECT.unpack(body)
-    return Connect(sequence, _text(source), authenticator, version, timestamp)
+    return Connect(sequence, text(source), authenticator, version, timestamp)
 
 
 def _connect_resp(sequence: int, body: bytes, layout: Layout) -> Frame:
     del layout
     width = len(body) - 17
     if width not in (1, 4):
-        raise _Unreadable(f"the body has {len(body)} octets, neither 18 nor 21")
+        raise Unreadable(f"the body has {len(body)} octets, neither 18 nor 21")
     status = int.from_bytes(body[:width], "big")
     return ConnectResp(sequence, status, body[width : width + 16], body[-1], width)
 
@@ -143,7 +131,7 @@ def _connect_resp(sequence: int, body: bytes, layout: Layout) -> Frame:
 def _submit(sequence: int, body: bytes, layout: Layout) -> Frame:
     head = layout.submit
     if len(body) < head.size:
-        raise _Unreadable("ends before DestUsr_tl")
+        raise Unreadable("ends before DestUsr_tl")
     fields = head.unpack_from(body)
     if layout.typed:
         (id_, total, number, wants, level, service, fee_user, fee_number, fee_number_type, pid,
@@ -153,25 +141,25 @@ def _submit(sequence: int, body: bytes, layout: Layout) -> Frame:
          udhi, fmt, source, fee_type, fee_code, valid, at, src_id, count) = fields  # fmt: skip
         fee_number_type = 0
     if not 0 < count < 100:
-        raise _Unreadable(f"DestUsr_tl is {count}")
+        raise Unreadable(f"DestUsr_tl is {count}")
     width = layout.terminal
     end = head.size + width * count
     if len(body) < end + layout.typed + 1:
-        raise _Unreadable("ends before Msg_Length")
+        raise Unreadable("ends before Msg_Length")
     if count == 1:
-        destinations: tuple[str, ...] = (_text(body[head.size : end]),)
+        destinations: tuple[str, ...] = (text(body[head.size : end]),)
     else:
-        destinations = tuple(_text(body[at_ : at_ + width]) for at_ in range(head.size, end, width))
+        destinations = tuple(text(body[at_ : at_ + width]) for at_ in range(head.size, end, width))
     dest_type = body[end] if layout.typed else 0
     end += layout.typed
     size = body[end]
     end += 1
     if len(body) != end + size + layout.tail:
-        raise _Unreadable("Msg_Length and the length of the frame do not agree")
+        raise Unreadable("Msg_Length and the length of the frame do not agree")
     return Submit(
-        sequence, id_, total, number, wants, level, _text(service), fee_user, _text(fee_number),
-        fee_number_type, pid, udhi, fmt, _text(source), _text(fee_type), _text(fee_code),
-        _text(valid), _text(at), _text(src_id), destinations, dest_type,
+        sequence, id_, total, number, wants, level, text(service), fee_user, text(fee_number),
+        fee_number_type, pid, udhi, fmt, text(source), text(fee_type), text(fee_code),
+        text(valid), text(at), text(src_id), destinations, dest_type,
         body[end : end + size], body[end + size :],
     )  # fmt: skip
 
@@ -179,7 +167,7 @@ def _submit(sequence: int, body: bytes, layout: Layout) -> Frame:
 def _deliver(sequence: int, body: bytes, layout: Layout) -> Frame:
     head = layout.deliver
     if len(body) < head.size:
-        raise _Unreadable("ends before Msg_Content")
+        raise Unreadable("ends before Msg_Content")
     fields = head.unpack_from(body)
     if layout.typed:
         id_, dest, service, pid, udhi, fmt, source, source_type, registered, size = fields
@@ -188,10 +176,10 @@ def _deliver(sequence: int, body: bytes, layout: Layout) -> Frame:
         source_type = 0
     # The tail may be short or missing; a longer one would be another layout.
     if not head.size + size <= len(body) <= head.size + size + layout.tail:
-        raise _Unreadable("Msg_Length and the length of the frame do not agree")
+        raise Unreadable("Msg_Length and the length of the frame do not agree")
     end = head.size + size
     return Deliver(
-        sequence, id_, _known(dest), _known(service), pid, udhi, fmt, _text(source), source_type,
+        sequence, id_, _known(dest), _known(service), pid, udhi, fmt, text(source), source_type,
         registered, body[head.size : end], body[end:],
     )  # fmt: skip
 
@@ -205,7 +193,7 @@ def _answer(body: bytes) -> tuple[bytes, int]:
     elif len(body) == _ANSWER_V20.size:
         msg_id, result = _ANSWER_V20.unpack(body)
     else:
-        raise _Unreadable(f"the body has {len(body)} octets, neither 9 nor 12")
+        raise Unreadable(f"the body has {len(body)} octets, neither 9 nor 12")
     return msg_id, result
 
 
@@ -221,28 +209,28 @@ def _deliver_resp(sequence: int, body: bytes, layout: Layout) -> Frame:
 
 def _query(sequence: int, body: bytes, layout: Layout) -> Frame:
     del layout
-    _exactly(body, _QUERY.size)
+    exactly(body, _QUERY.size)
     day, kind, code, _ = _QUERY.unpack(body)
-    return Query(sequence, _text(day), kind, _text(code))
+    return Query(sequence, text(day), kind, text(code))
 
 
 def _query_resp(sequence: int, body: bytes, layout: Layout) -> Frame:
     del layout
-    _exactly(body, _QUERY_RESP.size)
+    exactly(body, _QUERY_RESP.size)
     day, kind, code, *counters = _QUERY_RESP.unpack(body)
-    return QueryResp(sequence, _text(day), kind, _text(code), tuple(counters))
+    return QueryResp(sequence, text(day), kind, text(code), tuple(counters))
 
 
 def _cancel(sequence: int, body: bytes, layout: Layout) -> Frame:
     del layout
-    _exactly(body, 8)
+    exactly(body, 8)
     return Cancel(sequence, body)
 
 
 def _cancel_resp(sequence: int, body: bytes, layout: Layout) -> Frame:
     del layout
     if len(body) not in (1, 4):
-        raise _Unreadable(f"the body has {len(body)} octets, neither 1 nor 4")
+        raise Unreadable(f"the body has {len(body)} octets, neither 1 nor 4")
     return CancelResp(sequence, int.from_bytes(body, "big"))
 
 
@@ -250,14 +238,14 @@ def _active_test_resp(sequence: int, body: bytes, layout: Layout) -> Frame:
     # The reserved octet is left out by some peers.
     del layout
     if len(body) > 1:
-        raise _Unreadable(f"the body has {len(body)} octets, more than one")
+        raise Unreadable(f"the body has {len(body)} octets, more than one")
     return ActiveTestResp(sequence)
 
 
 def _empty(make: Callable[[int], Frame]) -> Callable[[int, bytes, Layout], Frame]:
     def read(sequence: int, body: bytes, layout: Layout) -> Frame:
         del layout
-        _exactly(body, 0)
+        exactly(body, 0)
         return make(sequence)
 
     return read

@@ -30,9 +30,7 @@ from fzalert_sms.cmpp.codec.frames import (
     Unknown,
 )
 from fzalert_sms.cmpp.codec.layout import HEADER, V20, V30, Layout
-
-_UDH = b"\x05\x00\x03"
-"""Concatenation header with an 8-bit reference. Source: 3GPP TS 23.040, 9.2.3.24.1."""
+from fzalert_sms.wire import CONCATENATION, exact, octets, small, whole
 
 
 def encode(frame: Frame, layout: Layout) -> bytes:
@@ -50,10 +48,10 @@ def encode_report(report: Report, layout: Layout) -> bytes:
     return b"".join(
         (
             _id(report.msg_id),
-            _octets(report.stat, 7),
-            _octets(report.submit_time, 10),
-            _octets(report.done_time, 10),
-            _octets(report.dest_terminal_id, layout.terminal),
+            octets(report.stat, 7),
+            octets(report.submit_time, 10),
+            octets(report.done_time, 10),
+            octets(report.dest_terminal_id, layout.terminal),
             report.smsc_sequence.to_bytes(4, "big"),
         )
     )
@@ -73,11 +71,6 @@ def deliver_answer(sequence: int, msg_id: bytes, result: int, layout: Layout) ->
     """
     shape = _DELIVER_ANSWERS[layout.status]
     return shape.pack(shape.size, c.DELIVER_RESP, sequence, msg_id, result)
-
-
-def concatenation_header(reference: int, total: int, number: int) -> bytes:
-    """The user data header of one part of a long text."""
-    return _UDH + bytes((reference, total, number))
 
 
 class SubmitTemplate:
@@ -101,9 +94,9 @@ class SubmitTemplate:
         end = start + layout.terminal
         self._head = frame[:8]
         self._before = frame[HEADER.size : start]
-        self._is_long = submit.tp_udhi == 1 and submit.content.startswith(_UDH)
+        self._is_long = submit.tp_udhi == 1 and submit.content.startswith(CONCATENATION)
         if self._is_long:
-            cut = end + layout.typed + 1 + len(_UDH)
+            cut = end + layout.typed + 1 + len(CONCATENATION)
             self._tail = (frame[end:cut], frame[cut + 1 :])
             sizes = f"{len(self._tail[0])}sB{len(self._tail[1])}s"
         else:
@@ -120,30 +113,8 @@ class SubmitTemplate:
         return self._pack(self._head, sequence, self._before, number, self._tail[0])
 
 
-def _octets(text: str, width: int) -> bytes:
-    octets = text.encode("latin-1")
-    if len(octets) > width:
-        raise ValueError(f"{len(octets)} octets do not fit a field of {width}")
-    return octets.ljust(width, b"\0")
-
-
 def _id(msg_id: bytes) -> bytes:
-    if len(msg_id) != 8:
-        raise ValueError(f"Msg_Id has {len(msg_id)} octets, not 8")
-    return msg_id
-
-
-def _exact(octets: bytes, width: int) -> bytes:
-    if len(octets) > width:
-        raise ValueError(f"{len(octets)} octets do not fit a field of {width}")
-    return octets.ljust(width, b"\0")
-
-
-def _small(value: int, width: int) -> bytes:
-    try:
-        return value.to_bytes(width, "big")
-    except OverflowError as error:
-        raise ValueError(f"{value} does not fit {width} octets") from error
+    return whole(msg_id, 8)
 
 
 def _body(frame: Frame, layout: Layout) -> tuple[int, bytes]:  # noqa: C901  one arm a frame
@@ -151,41 +122,41 @@ def _body(frame: Frame, layout: Layout) -> tuple[int, bytes]:  # noqa: C901  one
         case Submit():
             return c.SUBMIT, _submit(frame, layout)
         case SubmitResp():
-            return c.SUBMIT_RESP, _id(frame.msg_id) + _small(frame.result, layout.status)
+            return c.SUBMIT_RESP, _id(frame.msg_id) + small(frame.result, layout.status)
         case Deliver():
             return c.DELIVER, _deliver(frame, layout)
         case DeliverResp():
-            return c.DELIVER_RESP, _id(frame.msg_id) + _small(frame.result, layout.status)
+            return c.DELIVER_RESP, _id(frame.msg_id) + small(frame.result, layout.status)
         case Connect():
             return c.CONNECT, b"".join(
                 (
-                    _octets(frame.source_addr, 6),
-                    _exact(frame.authenticator, 16),
-                    _small(frame.version, 1),
-                    _small(frame.timestamp, 4),
+                    octets(frame.source_addr, 6),
+                    exact(frame.authenticator, 16),
+                    small(frame.version, 1),
+                    small(frame.timestamp, 4),
                 )
             )
         case ConnectResp():
             return c.CONNECT_RESP, b"".join(
                 (
-                    _small(frame.status, layout.status),
-                    _exact(frame.authenticator, 16),
-                    _small(frame.version, 1),
+                    small(frame.status, layout.status),
+                    exact(frame.authenticator, 16),
+                    small(frame.version, 1),
                 )
             )
         case Query():
-            code = _octets(frame.query_code, 10)
-            return c.QUERY, _octets(frame.time, 8) + _small(frame.query_type, 1) + code + bytes(8)
+            code = octets(frame.query_code, 10)
+            return c.QUERY, octets(frame.time, 8) + small(frame.query_type, 1) + code + bytes(8)
         case QueryResp():
             if len(frame.counters) != 8:
                 raise ValueError(f"{len(frame.counters)} counters, not 8")
-            head = _octets(frame.time, 8) + _small(frame.query_type, 1)
-            counters = b"".join(_small(counter, 4) for counter in frame.counters)
-            return c.QUERY_RESP, head + _octets(frame.query_code, 10) + counters
+            head = octets(frame.time, 8) + small(frame.query_type, 1)
+            counters = b"".join(small(counter, 4) for counter in frame.counters)
+            return c.QUERY_RESP, head + octets(frame.query_code, 10) + counters
         case Cancel():
             return c.CANCEL, _id(frame.msg_id)
         case CancelResp():
-            return c.CANCEL_RESP, _small(frame.success_id, layout.status)
+            return c.CANCEL_RESP, small(frame.success_id, layout.status)
         case ActiveTest():
             return c.ACTIVE_TEST, b""
         case ActiveTestResp():
@@ -212,22 +183,22 @@ def _submit(frame: Submit, layout: Layout) -> bytes:
         (
             _id(frame.msg_id),
             bytes(numbers),
-            _octets(frame.service_id, 10),
-            _small(frame.fee_user_type, 1),
-            _octets(frame.fee_terminal_id, layout.terminal),
+            octets(frame.service_id, 10),
+            small(frame.fee_user_type, 1),
+            octets(frame.fee_terminal_id, layout.terminal),
             bytes(flags),
-            _octets(frame.msg_src, 6),
-            _octets(frame.fee_type, 2),
-            _octets(frame.fee_code, 6),
-            _octets(frame.valid_time, 17),
-            _octets(frame.at_time, 17),
-            _octets(frame.src_id, 21),
-            _small(len(frame.destinations), 1),
-            *(_octets(number, layout.terminal) for number in frame.destinations),
-            _small(frame.dest_terminal_type, 1) if layout.typed else b"",
-            _small(len(frame.content), 1),
+            octets(frame.msg_src, 6),
+            octets(frame.fee_type, 2),
+            octets(frame.fee_code, 6),
+            octets(frame.valid_time, 17),
+            octets(frame.at_time, 17),
+            octets(frame.src_id, 21),
+            small(len(frame.destinations), 1),
+            *(octets(number, layout.terminal) for number in frame.destinations),
+            small(frame.dest_terminal_type, 1) if layout.typed else b"",
+            small(len(frame.content), 1),
             frame.content,
-            _exact(frame.tail, layout.tail),
+            exact(frame.tail, layout.tail),
         )
     )
 
@@ -236,14 +207,14 @@ def _deliver(frame: Deliver, layout: Layout) -> bytes:
     return b"".join(
         (
             _id(frame.msg_id),
-            _octets(frame.dest_id, 21),
-            _octets(frame.service_id, 10),
+            octets(frame.dest_id, 21),
+            octets(frame.service_id, 10),
             bytes((frame.tp_pid, frame.tp_udhi, frame.msg_fmt)),
-            _octets(frame.src_terminal_id, layout.terminal),
-            _small(frame.src_terminal_type, 1) if layout.typed else b"",
-            _small(frame.registered_delivery, 1),
-            _small(len(frame.content), 1),
+            octets(frame.src_terminal_id, layout.terminal),
+            small(frame.src_terminal_type, 1) if layout.typed else b"",
+            small(frame.registered_delivery, 1),
+            small(len(frame.content), 1),
             frame.content,
-            _exact(frame.tail, layout.tail),
+            exact(frame.tail, layout.tail),
         )
     )
