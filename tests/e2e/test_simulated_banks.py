@@ -15,12 +15,13 @@ import pytest
 from stdnum import luhn
 
 import fzalert
-from fzalert.access import Actor
+from fzalert.access import Actor, Directory
 from fzalert.clock import SystemClock
 from fzalert.desk.simulation import count_log, read_scenario
 from fzalert.desk.simulation.scenario import Chances, Does
 from fzalert.freeze.events import TermsData
 from fzalert.freeze.values import AttachmentType
+from fzalert.service import Fzalert
 from fzalert.service import freeze_models as asks
 from fzalert.service.freeze_handle import CaseHandle, MeasureHandle
 from fzalert.service.freeze_models import MeasureView
@@ -100,7 +101,7 @@ def scenario(folder: Path) -> str:
 class Station:
     """A case at a police station, and what its people do."""
 
-    def __init__(self, fz: fzalert.Fzalert, tokens: Mapping[str, str]) -> None:
+    def __init__(self, fz: Fzalert, tokens: Mapping[str, str]) -> None:
         self.fz = fz
         self.tokens = tokens
         self.case: CaseHandle
@@ -147,7 +148,7 @@ def _now() -> datetime:
     return SystemClock().now()
 
 
-async def _hired(fz: fzalert.Fzalert) -> dict[str, str]:
+async def _hired(fz: Fzalert) -> dict[str, str]:
     tokens = {}
     for name, role, rank in (("ma", "detective", "station"), ("zhao", "approver", "prefecture")):
         change = UserChange(action="add", name=name, roles=[role], rank=rank)
@@ -170,7 +171,8 @@ async def test_every_reaction_of_the_scenario_ends_in_its_state(tmp_path: Path) 
     words = ["simulate", "bank", "--port", "0", "--scenario", "scenario.toml"]
     async with site.program("fzalert.cli", words) as banks:
         told = await _ready(site, banks)
-        async with fzalert.open(site.config) as fz:
+        async with site.daemon(), site.client() as client:
+            fz = Fzalert(client, Directory().local_actor(), owns_store=False)
             station = Station(fz, await _hired(fz))
             await station.open()
             deaf = await station.add(
@@ -289,7 +291,8 @@ name = "李四光"
     words = ["simulate", "bank", "--port", "0", "--scenario", "scenario.toml"]
     async with site.program("fzalert.cli", words) as banks:
         told = await _ready(site, banks)
-        async with fzalert.open(site.config) as fz:
+        async with site.daemon(), site.client() as client:
+            fz = Fzalert(client, Directory().local_actor(), owns_store=False)
             station = Station(fz, await _hired(fz))
             await station.open()
             stopped = await station.add(right)
