@@ -399,12 +399,11 @@ class Client(ServiceApi):
         return OptOutChange.model_validate(answer)
 
     @override
-    async def freeze(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+    async def freeze(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         from fzalert.service.freeze_models import FreezeAnswer
 
-        answer = await self._ask(
-            "freeze", FREEZE_WITHIN, ask=ask.model_dump(mode="json"), token=self._token(by)
-        )
+        wish = ask.model_dump(mode="json")
+        answer = await self._ask("freeze", FREEZE_WITHIN, ask=wish, token=self._token(by), key=key)
         return FreezeAnswer.model_validate(answer)
 
     @override

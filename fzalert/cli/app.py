@@ -151,6 +151,11 @@ _GROUPS = {
     "evidence": (
         "存证。 The append-only record.",
         {
+            "heads": ("fzalert.cli.evidence:heads", "列出每日链首。 List the daily heads."),
+            "script": (
+                "fzalert.cli.evidence:script",
+                "写出独立核对脚本。 The script that checks without fzalert.",
+            ),
             "verify": ("fzalert.cli.evidence:verify", "核对存证链。 Check every chain."),
             "export": ("fzalert.cli.evidence:export", "导出为 JSON 行。 Write it as JSON lines."),
         },

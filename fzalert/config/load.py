@@ -78,6 +78,7 @@ def settings_of(sources: Sources, path: Path, *, registry: Registry | None = Non
         channels=tuple(channels),
         telemetry=sections.telemetry,
         freeze=sections.freeze,
+        evidence=sections.evidence,
         digest=sources.digest,
     )
 

@@ -388,6 +388,22 @@ class FreezeSettings(_Section):
             raise ValueError("unit_name, unit_code and duty_phone go together: give all, or none")
         return self
 
+class EvidenceSettings(_Section):
+    """The record: where its daily head is kept besides, and who gets it."""
+
+    heads: LocalPath | None = Field(
+        default=None,
+        description="File to which every day's head of all chains is added; best on another disk,"
+        " or one that cannot be rewritten. Without it, a file beside the database.",
+    )
+    mail_to: Annotated[str, Field(max_length=254, pattern=r"^(?:[^@\s]+@[^@\s]+)?$")] = Field(
+        default="",
+        description="Mailbox of a second unit that gets every day's head, over the channel that"
+        " serves mailboxes; empty sends none.",
+    evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
+    )
+
+
 
 class FileSections(_Section):
     """The sections of the file other than its channels."""
@@ -419,6 +435,7 @@ class ChannelSettings:
     factory: AdapterFactory
     config: ChannelConfig
 
+        evidence: `[evidence]`.
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -433,10 +450,16 @@ class Settings:
         limits: `[limits]`.
         log: `[log]`.
         channels: `[[channel]]`, in the order of the file.
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
         telemetry: `[telemetry]`.
         relay: `[relay]`.
         freeze: `[freeze]`.
         digest: SHA-256 of the file, hex; names this configuration on pages and in evidence.
+
+    @property
+    def heads_file(self) -> Path:
+        """Where the daily heads of the evidence are kept besides the store."""
+        return self.evidence.heads or self.store.path.with_name(self.store.path.name + ".heads")
     """
 
     path: Path

@@ -56,6 +56,8 @@ DOCUMENTS = "freeze-document"
 """Namespace of the documents of cases, each sealed with its case's key."""
 COUNTS = "freeze-count"
 """Namespace of the rows by which a day's instructions of a person and of a unit are counted."""
+ONCE = "freeze-once"
+"""Namespace of the keys under which changes were asked for; see `commands.Once`."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_TRIES = 5
 _CACHED = 512
@@ -195,6 +197,10 @@ class CaseBook:
             ],
             [Link(row.seq, row.body, row.hash) for row in await self._store.evidence(stream)],
         )
+    async def bodies(self, chain: str) -> list[bytes]:
+        """The events of an evidence chain, as they stand in the store."""
+        return [row.body for row in await self._store.evidence(chain)]
+
 
     async def cases(self, *, ended: bool = False) -> list[str]:
         """The ids of the open cases, or of all of them."""
@@ -399,6 +405,7 @@ class CaseBook:
         """When the next deadline falls due."""
         rows = await self._store.deadlines(2**62, 1)
         if not rows or rows[0].due_at is None:
+        rows += _once_rows(case_id, events, by)
             return None
         return datetime.fromtimestamp(rows[0].due_at / 1000, UTC)
 
@@ -544,4 +551,19 @@ def _body(one: Due) -> bytes:
     return json.dumps({"kind": one.kind, "base": one.base_at.isoformat()}).encode()
 
 
-__all__ += ["ACCOUNTS", "CASES", "COUNTS", "DOCUMENTS", "KEYS"]
+__all__ += ["ACCOUNTS", "CASES", "COUNTS", "DOCUMENTS", "KEYS", "ONCE"]
+def _once_rows(case_id: str, events: Sequence[Event], by: Authority) -> list[StateRow]:
+    """The row of the key that the change was asked for under; a refusal uses no key up."""
+    once = by.once
+    if once is None or any(isinstance(event, Refused) for event in events):
+        return []
+    value = {
+        "for": once.stands_for,
+        "case": case_id,
+        "at": once.at,
+        "left": list(once.left),
+        "told": list(once.told),
+    }
+    return [StateRow(ONCE, once.name, json.dumps(value).encode())]
+
+

@@ -1,8 +1,9 @@
 """The evidence bundle of a case: one zip that proves itself on a machine that has nothing else.
 
 In it: the case's evidence chain as it stands in the store, every event sealed as it was stored and
-readable beside it, the key that opens them, the papers, and a manifest of all files with their
-hashes, signed. Whoever has the bundle can read the case: hand it over as such.
+readable beside it, the key that opens them, the papers, the daily heads that tell of the case, and
+a manifest of all files with their hashes, signed. Whoever has the bundle can read the case: hand it
+over as such. A script that imports nothing of fzalert lies in it and checks the rest.
 
 `verify_bundle` finds any changed, missing or added byte and names the first thing that is wrong.
 """
@@ -14,17 +15,34 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files as resources
 
 from fzalert.access.keys import verify as verify_signature
 from fzalert.errors import InputError, IntegrityError
-from fzalert.evidence import Json, canonical, encode_line, loads, verify_lines
-from fzalert.freeze.book import CaseBook
+from fzalert.evidence import (
+    HEADS,
+    Json,
+    canonical,
+    encode_line,
+    loads,
+    read_head,
+    read_lines,
+    verify_lines,
+)
+from fzalert.freeze.book import CaseBook, stream_of
 from fzalert.freeze.keys import CaseKey
 from fzalert.ports import Signer
 
-__all__ = ["BUNDLE_SCHEMA", "EVIDENCE_DOMAIN", "BundleReport", "make_bundle", "verify_bundle"]
+__all__ = [
+    "BUNDLE_SCHEMA",
+    "EVIDENCE_DOMAIN",
+    "BundleReport",
+    "make_bundle",
+    "verifier",
+    "verify_bundle",
+]
 
-BUNDLE_SCHEMA = "fzalert-evidence-bundle/1"
+BUNDLE_SCHEMA = "fzalert-evidence-bundle/2"
 EVIDENCE_DOMAIN = "fz-evidence-bundle-v1"
 """Domain under which a manifest is signed."""
 _LONGEST = 512 * 1024 * 1024
@@ -40,6 +58,7 @@ class BundleReport:
     Attributes:
         case: The case's id.
         events: How many events it has.
+        days: The days whose heads tell of the case.
         papers: Names of the papers.
         key_id: Key that signed the manifest.
         head: Hash of the chain's last row, hex.
@@ -48,6 +67,7 @@ class BundleReport:
 
     case: str
     events: int
+    days: tuple[str, ...]
     papers: tuple[str, ...]
     key_id: str
     head: str
@@ -73,6 +93,12 @@ async def make_bundle(
     files: dict[str, bytes] = {
         "chain.txt": b"".join(encode_line(link) for link in taken.chain),
         "case.key": taken.key.hex().encode() + b"\n",
+        "heads.jsonl": b"".join(
+            body + b"\n"
+            for body in await book.bodies(HEADS)
+            if stream_of(case_id) in read_head(body, verify_signature).chains
+        ),
+        "verify_evidence.py": verifier(),
     }
     for number, (name, sealed, plain) in enumerate(taken.events, 1):
         files[f"events/{number:06d}.{name}.sealed"] = sealed
@@ -98,10 +124,22 @@ async def make_bundle(
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
         for name, body in (("manifest.json", manifest), ("manifest.sig", signature)):
-            bundle.writestr(zipfile.ZipInfo(name, _OLDEST), body)
+            bundle.writestr(_entry(name), body)
         for name in sorted(files):
-            bundle.writestr(zipfile.ZipInfo(name, _OLDEST), files[name])
+            bundle.writestr(_entry(name), files[name])
     return out.getvalue()
+
+
+def verifier() -> bytes:
+    """The script that checks a bundle, or a chain, with nothing of fzalert."""
+    return resources("fzalert.freeze").joinpath("verify_evidence.py").read_bytes()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """An entry that is the same on every machine: no time, no rights."""
+    entry = zipfile.ZipInfo(name, _OLDEST)
+    entry.create_system = 3
+    return entry
 
 
 def verify_bundle(data: bytes, *, public_key: bytes | None = None) -> BundleReport:
@@ -134,6 +172,7 @@ def verify_bundle(data: bytes, *, public_key: bytes | None = None) -> BundleRepo
     return BundleReport(
         case,
         events,
+        _days(case, files["heads.jsonl"], files["chain.txt"], key),
         tuple(sorted(n.removeprefix("papers/") for n in files if n.startswith("papers/"))),
         hashlib.sha256(key).hexdigest()[:16],
         str(manifest["head"]),
@@ -167,7 +206,7 @@ def _rebuilt(files: Mapping[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
         for name, body in files.items():
-            bundle.writestr(zipfile.ZipInfo(name, _OLDEST), body)
+            bundle.writestr(_entry(name), body)
     return out.getvalue()
 
 
@@ -180,7 +219,8 @@ def _manifest(
         if not isinstance(value, Mapping) or value["schema"] != BUNDLE_SCHEMA:
             raise IntegrityError("The manifest is of no known schema.")
         key = bytes.fromhex(str(value["public_key"]))
-        _ = value["files"], value["case"], value["head"], value["made_at"], files["chain.txt"]
+        _ = value["files"], value["case"], value["head"], value["made_at"]
+        _ = files["chain.txt"], files["case.key"], files["heads.jsonl"]
         signed = bytes.fromhex(signature.decode("ascii").strip())
     except (KeyError, ValueError) as error:
         raise IntegrityError(f"The bundle lacks what every bundle has ({error}).") from None
@@ -208,10 +248,12 @@ def _chain(text: bytes, head: str) -> list[Mapping[str, Json]]:
 def _events(case: str, files: Mapping[str, bytes], rows: list[Mapping[str, Json]]) -> int:
     key = CaseKey(case, bytes.fromhex(files["case.key"].decode("ascii").strip()))
     sealed_names = sorted(name for name in files if name.endswith(".sealed"))
-    hashes = {str(row.get("body_sha256")) for row in rows}
+    hashes = [row["body_sha256"] for row in rows if "body_sha256" in row]
+    if len(sealed_names) != len(hashes):
+        raise IntegrityError("The chain has another number of events than the bundle.")
     for number, name in enumerate(sealed_names, 1):
         sealed = files[name]
-        if hashlib.sha256(sealed).hexdigest() not in hashes:
+        if hashlib.sha256(sealed).hexdigest() != hashes[number - 1]:
             raise IntegrityError(f"Event {number} is not the one that the chain has.")
         readable = files.get(name.removesuffix(".sealed") + ".json")
         try:
@@ -220,6 +262,17 @@ def _events(case: str, files: Mapping[str, bytes], rows: list[Mapping[str, Json]
             plain = b""
         if readable != plain:
             raise IntegrityError(f"Event {number} reads otherwise than it was sealed.")
-    if len(sealed_names) != len(rows):
-        raise IntegrityError("The chain has another number of rows than there are events.")
     return len(sealed_names)
+
+
+def _days(case: str, heads: bytes, chain: bytes, key: bytes) -> tuple[str, ...]:
+    """The days whose heads tell of the case; each is signed, and fits the case's chain."""
+    rows = list(read_lines(chain.splitlines(keepends=True)))
+    days = []
+    for body in heads.split(b"\n")[:-1]:
+        head = read_head(body, verify_signature, public_key=key)
+        end = head.chains.get(stream_of(case))
+        if end is None or end.seq >= len(rows) or rows[end.seq].hash != end.hash:
+            raise IntegrityError(f"The head of {head.day} knows another chain of the case.")
+        days.append(head.day)
+    return tuple(days)

@@ -22,7 +22,26 @@ from fzalert.freeze.values import (
     Victim,
 )
 
-__all__ = ["Authority", "Command", "Facts"]
+__all__ = ["Authority", "Command", "Facts", "Once"]
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """The key under which a change is asked for; it is written with the change.
+
+    Attributes:
+        name: The key's name in the store.
+        stands_for: What was asked, unreadable.
+        at: When, in milliseconds since the epoch.
+        left: Measures that are still to be sent after this change.
+        told: What was told of those that were sent.
+    """
+
+    name: str
+    stands_for: str
+    at: int
+    left: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,7 @@ class Authority:
         today: Instructions that it prepared or approved today.
         unit_today: The same of its unit.
     """
+        once: The key under which it asks, so that a repeated question changes nothing more.
 
     actor: str
     roles: frozenset[Role] = frozenset()
@@ -49,6 +69,7 @@ class Authority:
     today: int = 0
     unit_today: int = 0
 
+    once: Once | None = None
 
 @dataclass(frozen=True, slots=True)
 class Facts:

@@ -214,12 +214,19 @@ class ServiceApi(Protocol):
         """
         ...
 
-    async def freeze(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+    async def freeze(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         """Do or read something about freeze requests; see `fzalert.service.freeze_models`.
 
         Raises:
             GuardsUnmet: Against the rules; every unmet guard is named, and it is on record.
+        Args:
+            ask: The question.
+            by: Who asks.
+            key: Under which a change is asked for: asked again with the same key, also after a
+                restart, it changes nothing more, and `repeated` says so.
+
             InputError: No such case, measure or document, or a value is wrong.
+            DuplicateKey: The key stands for another change.
             AccessDenied: The actor may not.
             ConfigError: What freeze requests need is not installed, or `[freeze]` is wrong.
             StoreError: It could not be put on disk, so nothing was done.

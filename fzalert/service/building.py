@@ -76,6 +76,7 @@ class Building:
     ids: IdMaker
     background: Background
     make: Callable[[ChannelSettings], ChannelSpec]
+    signer: Signer
     tracer: Tracer = NOTHING
     socket: LocalSocket | None = None
 
@@ -202,7 +203,7 @@ async def build(settings: Settings, clock: Clock, *, resume_by: str = "") -> Bui
         await http.aclose()
         await store.close()
         raise
-    return Building(store, engine, http, IdMaker(clock), background, make, tracer)
+    return Building(store, engine, http, IdMaker(clock), background, make, signer, tracer)
 
 
 async def _opened(store: SqliteStore) -> None:

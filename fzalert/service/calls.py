@@ -162,7 +162,8 @@ class Calls:
         from fzalert.service.freeze_models import read_ask
 
         ask = read_ask(args.get("ask"))
-        return await self._service.freeze(ask, await self._actor(args))
+        by = await self._actor(args)
+        return await self._service.freeze(ask, by, key=_text(args, "key", "")[:128])
 
     async def _contacts(self, args: Request) -> object:
         ask = read_contact_ask(args.get("ask"))

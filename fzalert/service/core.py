@@ -22,6 +22,7 @@ from fzalert.service.campaigns import Campaigns
 from fzalert.service.checking import Checking
 from fzalert.service.contact_models import ContactAnswer, ContactAsk
 from fzalert.service.contacts import Contacts
+from fzalert.service.heads import DailyHeads
 from fzalert.service.freeze_room import FreezeRoom
 from fzalert.service.models import (
     CampaignRequest,
@@ -83,6 +84,7 @@ class _Rooms:
     retention: Retention
     status: Status
     reload: Reload
+    heads: DailyHeads
     relay: Relay
     freeze: FreezeRoom
 
@@ -132,6 +134,7 @@ class Service(DaemonApi):
             if self._delivers:
                 await building.engine.open()
                 _ = building.background.keep("campaigns", rooms.campaigns.feed)
+                _ = building.background.keep("evidence-heads", rooms.heads.run)
                 _ = building.background.keep("store.check", rooms.checking.run)
                 _ = building.background.keep("clock.watch", rooms.status.clock.run)
                 _ = building.background.keep("store.purge", rooms.retention.run)
@@ -172,6 +175,7 @@ class Service(DaemonApi):
             Contacts(building, settings, clock),
             Checking(building.store, building.engine),
             retention,
+            DailyHeads(building, settings, clock),
             status,
             Reload(building, settings, clock, status, adopting),
             relay,
@@ -262,8 +266,8 @@ class Service(DaemonApi):
     # -- freeze requests -------------------------------------------------------------------
 
     @override
-    async def freeze(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
-        return await self._open.freeze.answer(ask, by)
+    async def freeze(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
+        return await self._open.freeze.answer(ask, by, key=key)
 
     # -- campaigns -------------------------------------------------------------------------
 

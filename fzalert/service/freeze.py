@@ -10,7 +10,8 @@ import asyncio
 import base64
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -43,7 +44,6 @@ from fzalert.store import ChangeSet, EvidenceEntry
 
 __all__ = ["MAY_READ", "Freezing"]
 
-MAY_READ = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER, Role.AUDITOR)
 T = TypeVar("T")
 
 
@@ -82,18 +82,25 @@ class Freezing:
         self._uploads = Uploads(clock)
         self._duty = _duty_of(chosen)
 
-    async def answer(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+    async def answer(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         """Do what is asked.
 
         Raises:
             GuardsUnmet: Against the rules; every unmet guard is named, and it is on record.
             InputError: No such case, measure or document, or a value is wrong.
+        self._keyed_changes = KeyedChanges(building.store, building.store.vault, clock)
             AccessDenied: The actor may not.
             StoreError: It could not be put on disk, so nothing was done.
         """
         match ask:
             case asks.ShowAsk() | asks.HistoryAsk() | asks.BoardAsk():
+        Args:
+            ask: The question.
+            by: Who asks.
+            key: Under which a change is asked for: the same key does it once.
+
                 return await self._read(ask, by)
+            DuplicateKey: The key stands for another change.
             case asks.PaperAsk() | asks.BundleAsk():
                 return await self._export(ask, by)
             case asks.TraceAsk() | asks.ShareAsk():
@@ -103,13 +110,37 @@ class Freezing:
                 self._uploads.put(by.id, ask.upload, ask.offset, ask.data)
                 return FreezeAnswer()
             case _:
-                return await self._seen_through(lambda: self._change(ask, by))
+                return await self._seen_through(lambda: self._keyed(ask, by, key))
 
     # -- changing --------------------------------------------------------------------------
 
-    async def _change(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+    async def _keyed(self, ask: FreezeAsk, by: Actor, key: str) -> FreezeAnswer:
+        if not key:
+            return await self._change(ask, by)
+        async with self._keyed_changes.asking(by.id, key, ask) as (once, before):
+            if before is None:
+                return await self._change(ask, by, once)
+            return await self._made_before(ask, by, once, before)
+
+    async def _made_before(
+        self, ask: FreezeAsk, by: Actor, once: c.Once, before: MadeBefore
+    ) -> FreezeAnswer:
+        """The case as it is now; what a power cut left of a sending is sent."""
         self._real(by)
-        who = await authority_of(by, self.book)
+        case = await self.book.case(before.case)
+        if isinstance(ask, asks.AttachAsk | asks.FileAsk):
+            self._uploads.done(by.id, ask.upload)
+        told = list(before.told)
+        left = [one for one in before.left if _is_ready(case.measures[one])]
+        if isinstance(ask, asks.SendAsk) and left:
+            who = replace(await authority_of(by, self.book), once=once)
+            return await self._send_these(ask, who, case, left, told)
+        answer = (await self._with_papers(case, told)) if told else self._told(case)
+        return answer.model_copy(update={"repeated": True})
+
+    async def _change(self, ask: FreezeAsk, by: Actor, once: c.Once | None = None) -> FreezeAnswer:
+        self._real(by)
+        who = replace(await authority_of(by, self.book), once=once)
         match ask:
             case asks.OpenAsk():
                 case_id = f"{self.book.now():%Y%m%d}-{secrets.token_hex(4)}"
@@ -222,23 +253,42 @@ class Freezing:
                 hint="A second officer approves first: `fzalert freeze approve`.",
                 field="measure",
             )
-        told: list[str] = []
-        for measure in chosen:
-            change, channel = await self._send_one(ask.case, measure, who, paper=ask.paper)
+        return await self._send_these(ask, who, case, chosen, [])
+
+    async def _send_these(
+        self,
+        ask: asks.SendAsk,
+        who: c.Authority,
+        case: FreezeCase,
+        chosen: Sequence[str],
+        told: list[str],
+    ) -> FreezeAnswer:
+        """Send measures one after the other; a key that it is asked under knows how far it is."""
+        for place, measure in enumerate(chosen, 1):
+            by = who
+            if who.once is not None:
+                by = replace(who, once=replace(who.once, left=tuple(chosen[place:])))
+            change, channel = await self._send_one(ask.case, measure, by, told, paper=ask.paper)
             case = change.case
-            told.append(f"{measure}: {channel}")
+            told = [*told, f"{measure}: {channel}"]
+        return await self._with_papers(case, told)
+
+    async def _with_papers(self, case: FreezeCase, told: Sequence[str]) -> FreezeAnswer:
+        """The case after a sending, with what was printed."""
         answer = self._told(case)
-        papers = [one for one in told if one.endswith(": paper")]
         files = []
-        for one in papers:
-            found = _measure(case, one.removesuffix(": paper"))
+        for one in told:
+            measure, _, channel = one.partition(": ")
+            if channel != "paper":
+                continue
+            found = _measure(case, measure)
             body = await self._sending.paper(case, found, PaperKind.INSTRUCTION)
             application = found.id if found.current is None else found.current.id
             files.append(_file(f"{application}.pdf", body))
         return answer.model_copy(update={"note": "; ".join(told), "files": files})
 
     async def _send_one(
-        self, case_id: str, measure: str, who: c.Authority, *, paper: bool
+        self, case_id: str, measure: str, who: c.Authority, told: Sequence[str], *, paper: bool
     ) -> tuple[Change, str]:
         """Send one instruction: the event and the message to the desk are one commit."""
         engine = self._building.engine
@@ -256,8 +306,12 @@ class Freezing:
                 )
                 return around
 
-            channel = "desk" if desk else "paper"
-            change = await self.book.do(case_id, c.MarkSent(who, measure, channel, step), look=look)
+            channel = "desk" if way else "paper"
+            if who.once is not None:
+                known = (*told, f"{measure}: {channel}")
+                who = replace(who, once=replace(who.once, told=known))
+            sent = c.MarkSent(who, measure, way or "paper", step)
+            change = await self.book.do(case_id, sent, look=look)
             if change.committed is not None:
                 for accepted in change.committed.accepted:
                     engine.hand_over(accepted.claimed)

@@ -28,6 +28,7 @@ from fzalert.freeze.values import (
 
 __all__ = [
     "BoardRow",
+    "MAY_READ",
     "CaseView",
     "DocumentView",
     "EventView",
@@ -47,6 +48,8 @@ _Reason = Annotated[str, Field(max_length=500)]
 
 
 class _Ask(BaseModel):
+MAY_READ = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER, Role.AUDITOR)
+"""Who may read cases."""
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -412,3 +415,6 @@ class FreezeAnswer(_View):
     trace: list[TraceView] = Field(default_factory=list)
     shares: dict[str, Decimal] = Field(default_factory=dict)
     note: str = ""
+    repeated: bool = Field(
+        default=False, description="Whether the change was made before, under the same key."
+    )

@@ -52,9 +52,9 @@ class FreezeRoom:
         """Whether the extra `freeze` is there."""
         return all(importlib.util.find_spec(name) is not None for name in NEEDED)
 
-    async def answer(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+    async def answer(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         """Do what is asked. Raises as `ServiceApi.freeze`."""
-        return await (await self._opened()).answer(ask, by)
+        return await (await self._opened()).answer(ask, by, key=key)
 
     async def run(self) -> None:
         """Fire deadlines and read the desks' answers, until cancelled."""

@@ -430,7 +430,7 @@ class FakeService(DaemonApi):
         return OptOutChange(named=len(request.to), changed=len(gone))
 
     @override
-    async def freeze(self, ask: FreezeAsk, by: Actor) -> FreezeAnswer:
+    async def freeze(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         self._fail()
         raise InputError("There is no such case.", field="case")
 

@@ -19,7 +19,7 @@ from fzalert.config import Settings
 from fzalert.errors import FzalertError
 from fzalert.service.api import DaemonApi
 from fzalert.tracing import NOTHING
-from fzalert.web import api, endpoints, openapi, relay
+from fzalert.web import api, endpoints, freeze_api, openapi, relay
 from fzalert.web.guard import Guard, HostCheck
 from fzalert.web.headers import SecurityHeaders
 from fzalert.web.mounted import MountedChannels
@@ -62,7 +62,11 @@ def build_app(
         service, guard, settings.web, clock, stopping, watch, drill=settings.drill.enabled
     )
     tracer = service.tracer()
-    listed = [*api.endpoints(stopping), *relay.endpoints(stopping)]
+    listed = [
+        *api.endpoints(stopping),
+        *relay.endpoints(stopping),
+        *freeze_api.endpoints(stopping),
+    ]
     document = json.dumps(openapi.document(listed, version=version("fzalert")), ensure_ascii=False)
 
     async def describe(request: Request) -> Response:

@@ -39,15 +39,15 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def require_media_type(request: Request, wanted: str) -> None:
-    """Refuse a body of another kind.
+def require_media_type(request: Request, *wanted: str) -> None:
+    """Refuse a body of another kind than those wanted.
 
     Raises:
         ProblemError: 415.
     """
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if given != wanted:
-        raise ProblemError(415, "media-type", f"Send the body as {wanted}.")
+    if given not in wanted:
+        raise ProblemError(415, "media-type", f"Send the body as {' or '.join(wanted)}.")
 
 
 def _too_large(limit: int) -> ProblemError:

@@ -22,7 +22,17 @@ from fzalert.web.bodies import read_body, require_media_type
 from fzalert.web.guard import Guard
 from fzalert.web.problems import ProblemError, from_validation
 
-__all__ = ["KEY_HEADER", "KEY_PATTERN", "Answer", "Call", "Endpoint", "NoBody", "NoQuery", "routes"]
+__all__ = [
+    "KEY_HEADER",
+    "KEY_PATTERN",
+    "Answer",
+    "Call",
+    "Endpoint",
+    "NoBody",
+    "NoQuery",
+    "RawBody",
+    "routes",
+]
 
 KEY_HEADER = "Idempotency-Key"
 KEY_PATTERN = r"^[!-~]{1,128}$"
@@ -31,6 +41,10 @@ JSON = "application/json"
 
 class NoBody(BaseModel):
     """An endpoint without a body."""
+
+
+class RawBody(BaseModel):
+    """An endpoint whose body is no JSON; its bytes are in `Call.raw`."""
 
 
 class NoQuery(BaseModel):
@@ -54,6 +68,9 @@ class Call(Generic[_Body, _Query]):
         query: Validated parameters.
         body: The validated body.
         key: The idempotency key, or an empty string.
+        raw: The body of an endpoint that takes no JSON.
+        headers: As they came, names in lower case.
+        again: Tells anew who calls, for an answer that goes on for long; raises as at first.
     """
 
     service: DaemonApi
@@ -62,6 +79,9 @@ class Call(Generic[_Body, _Query]):
     query: _Query
     body: _Body
     key: str = ""
+    raw: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    again: Callable[[], Awaitable[Actor]] | None = None
 
     @property
     def actor(self) -> Actor:
@@ -99,13 +119,16 @@ class Endpoint(Generic[_Body, _Query]):
         problems: Statuses that the handler itself may end with.
         also: Further good or known statuses with the model `answer`.
         max_body: Longest body in bytes.
+        sessions: Whether a person who is signed in at the pages may call it too.
+        takes: Media types of a body that is no JSON.
+        media: Media type of a good answer; other than JSON, the handler makes the whole answer.
     """
 
     method: str
     path: str
     operation: str
     summary: str
-    call: Callable[[Call[_Body, _Query]], Awaitable[BaseModel | Answer]]
+    call: Callable[[Call[_Body, _Query]], Awaitable[BaseModel | Answer | Response]]
     answer: type[BaseModel]
     body: type[_Body]
     query: type[_Query]
@@ -115,6 +138,9 @@ class Endpoint(Generic[_Body, _Query]):
     problems: tuple[int, ...] = ()
     also: tuple[int, ...] = ()
     max_body: int = 262_144
+    sessions: bool = False
+    takes: tuple[str, ...] = ()
+    media: str = JSON
 
     @property
     def has_body(self) -> bool:
@@ -139,13 +165,26 @@ class Endpoint(Generic[_Body, _Query]):
         """Answer one request."""
         actor = None
         if self.roles is not None:
-            actor = await guard.bearer(request)
+            actor = await self._caller(request, guard)
             if self.roles and self.roles.isdisjoint(actor.roles):
                 raise ProblemError(403, "access-denied", _needs(self.roles))
         key = _read_key(request) if self.keyed else ""
         query = self._parameters(request)
-        body = await self._read(request)
-        made = await self.call(Call(service, actor, request.path_params, query, body, key))
+        body, raw = await self._read(request)
+        call = Call(
+            service,
+            actor,
+            request.path_params,
+            query,
+            body,
+            key,
+            raw,
+            request.headers,
+            lambda: self._caller(request, guard),
+        )
+        made = await self.call(call)
+        if isinstance(made, Response):
+            return made
         answer = made if isinstance(made, Answer) else Answer(made)
         return Response(
             answer.model.model_dump_json(),
@@ -153,6 +192,9 @@ class Endpoint(Generic[_Body, _Query]):
             headers=dict(answer.headers),
             media_type=JSON,
         )
+
+    async def _caller(self, request: Request, guard: Guard) -> Actor:
+        return await (guard.caller(request) if self.sessions else guard.bearer(request))
 
     def _parameters(self, request: Request) -> _Query:
         pairs = request.query_params.multi_items()
@@ -164,13 +206,15 @@ class Endpoint(Generic[_Body, _Query]):
         except ValidationError as error:
             raise from_validation(error, parameters=True) from None
 
-    async def _read(self, request: Request) -> _Body:
+    async def _read(self, request: Request) -> tuple[_Body, bytes]:
         if not self.has_body:
-            return self.body()
-        require_media_type(request, JSON)
+            return self.body(), b""
+        require_media_type(request, *(self.takes or (JSON,)))
         raw = await read_body(request, self.max_body)
+        if self.takes:
+            return self.body(), raw
         try:
-            return self.body.model_validate_json(raw, strict=True)
+            return self.body.model_validate_json(raw, strict=True), b""
         except ValidationError as error:
             raise from_validation(error) from None
         except RecursionError:
@@ -184,7 +228,7 @@ def _read_key(request: Request) -> str:
             400,
             "idempotency-key",
             f"Send one header {KEY_HEADER} of 1 to 128 visible characters, the same for each"
-            " repetition of the same warning.",
+            " repetition of the same call.",
         )
     return keys[0]
 

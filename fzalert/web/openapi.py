@@ -15,6 +15,7 @@ from fzalert.web.problems import MEDIA_TYPE, Problem, ProblemError
 __all__ = ["document"]
 
 _REF = "#/components/schemas/{model}"
+_BYTES: dict[str, str] = {"type": "string", "format": "binary"}
 _Model = tuple[type[BaseModel], JsonSchemaMode]
 
 
@@ -41,7 +42,10 @@ def document(
         "paths": paths,
         "components": {
             "schemas": schema["$defs"],
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "fz"},
+            },
         },
     }
 
@@ -49,17 +53,16 @@ def document(
 def _models(endpoints: Sequence[Endpoint[BaseModel, BaseModel]]) -> set[_Model]:
     found: set[_Model] = {(Problem, "serialization")}
     for endpoint in endpoints:
-        found.add((endpoint.answer, "serialization"))
-        if endpoint.has_body:
+        if endpoint.media == JSON:
+            found.add((endpoint.answer, "serialization"))
+        if endpoint.has_body and not endpoint.takes:
             found.add((endpoint.body, "validation"))
     return found
 
 
 def _operation(endpoint: Endpoint[BaseModel, BaseModel], refs: Any) -> dict[str, object]:
-    good = {
-        "description": "OK",
-        "content": {JSON: {"schema": refs[endpoint.answer, "serialization"]}},
-    }
+    shape = _BYTES if endpoint.media != JSON else refs[endpoint.answer, "serialization"]
+    good = {"description": "OK", "content": {endpoint.media: {"schema": shape}}}
     answers: dict[str, object] = {str(code): good for code in (endpoint.status, *endpoint.also)}
     for code in (*endpoint.all_problems, 405):
         answers[str(code)] = {
@@ -71,14 +74,24 @@ def _operation(endpoint: Endpoint[BaseModel, BaseModel], refs: Any) -> dict[str,
         "summary": endpoint.summary,
         "parameters": list(_parameters(endpoint)),
         "responses": answers,
-        "security": [] if endpoint.roles is None else [{"token": []}],
+        "security": _security(endpoint),
     }
-    if endpoint.has_body:
+    if endpoint.takes:
+        content = {kind: {"schema": _BYTES} for kind in endpoint.takes}
+        operation["requestBody"] = {"required": True, "content": content}
+    elif endpoint.has_body:
         operation["requestBody"] = {
             "required": True,
             "content": {JSON: {"schema": refs[endpoint.body, "validation"]}},
         }
     return operation
+
+
+def _security(endpoint: Endpoint[BaseModel, BaseModel]) -> list[dict[str, list[str]]]:
+    if endpoint.roles is None:
+        return []
+    found: list[dict[str, list[str]]] = [{"token": []}]
+    return [*found, {"session": []}] if endpoint.sessions else found
 
 
 def _parameters(endpoint: Endpoint[BaseModel, BaseModel]) -> Iterator[dict[str, object]]:

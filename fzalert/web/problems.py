@@ -13,7 +13,15 @@ from starlette.responses import Response
 
 from fzalert import errors
 
-__all__ = ["MEDIA_TYPE", "FieldFault", "Problem", "ProblemError", "from_error", "from_validation"]
+__all__ = [
+    "MEDIA_TYPE",
+    "FieldFault",
+    "Problem",
+    "ProblemError",
+    "UnmetGuard",
+    "from_error",
+    "from_validation",
+]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -46,6 +54,17 @@ class FieldFault(BaseModel):
     detail: str = Field(description="What is wrong.")
 
 
+class UnmetGuard(BaseModel):
+    """One rule of a freeze request that is not met."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(description="Stable id of the rule, as the rules file has it.")
+    zh: str = Field(description="What is missing, in Chinese.")
+    en: str = Field(description="The same in English.")
+    source: str = Field(description="The instrument and article.")
+
+
 class Problem(BaseModel):
     """The one shape of every error."""
 
@@ -58,6 +77,9 @@ class Problem(BaseModel):
     instance: str = Field(default="", description="The path that was asked.")
     code: str = Field(description="Stable name of the error; see the manual.")
     errors: list[FieldFault] = Field(default_factory=list, description="Every fault found.")
+    guards: list[UnmetGuard] = Field(
+        default_factory=list, description="Every unmet rule of a freeze request."
+    )
 
 
 class ProblemError(Exception):
@@ -71,12 +93,14 @@ class ProblemError(Exception):
         *,
         faults: Sequence[FieldFault] = (),
         headers: Mapping[str, str] | None = None,
+        guards: Sequence[UnmetGuard] = (),
     ) -> None:
         super().__init__(detail or code)
         self.status = status
         self.code = code
         self.detail = detail
         self.faults = tuple(faults)
+        self.guards = tuple(guards)
         self.headers = dict(headers or {})
 
     @property
@@ -96,6 +120,7 @@ class ProblemError(Exception):
             instance=instance,
             code=self.code,
             errors=list(self.faults),
+            guards=list(self.guards),
         )
 
     def response(self, instance: str) -> Response:
@@ -123,6 +148,8 @@ _STATUS: tuple[tuple[type[errors.FzalertError], int], ...] = (
 def from_error(error: errors.FzalertError) -> ProblemError:
     """Turn one of our errors into a problem; an unexpected kind is a 500 without its text."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if isinstance(error, errors.GuardsUnmet):
+        return _unmet(error, status)
     if status == 500:
         return ProblemError(500, error.code, "程序出错，已记入日志。The log has the details.")
     detail = " ".join(part for part in (str(error.args[0]), error.hint) if part)
@@ -136,6 +163,21 @@ def from_error(error: errors.FzalertError) -> ProblemError:
     elif status in {429, 503}:
         headers["retry-after"] = "5"
     return ProblemError(status, error.code, detail, faults=faults, headers=headers)
+
+
+def _unmet(error: errors.GuardsUnmet, status: int) -> ProblemError:
+    """Every unmet rule; what is not there is a 404, what the present state has no way for a 409."""
+    if set(error.guards) == {"unknown"}:
+        status = 404
+    elif "state" in error.guards:
+        status = 409
+    found = [
+        UnmetGuard(id=guard, zh=zh, en=en, source=source)
+        for guard, (zh, en, source) in zip(error.guards, error.reasons, strict=True)
+    ]
+    told = "；".join(one.zh for one in found)
+    detail = " ".join(part for part in (told, str(error.args[0]), error.hint) if part)
+    return ProblemError(status, error.code, detail, guards=found)
 
 
 def from_validation(error: ValidationError, *, parameters: bool = False) -> ProblemError:

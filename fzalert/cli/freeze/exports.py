@@ -62,7 +62,7 @@ async def verify(file: Path) -> None:
     output.data(report)
     output.line(
         f"● 完整 whole: 案件 {report.case}, {report.events} 项 events, "
-        f"{len(report.papers)} 份 papers, key {report.key_id}"
+        f"{len(report.papers)} 份 papers, {len(report.days)} 日首 daily heads, key {report.key_id}"
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from fzalert.errors import InputError, IntegrityError, StoreDamaged
-from fzalert.evidence import Link, verify
+from fzalert.evidence import Head, Link, verify
 from fzalert.store.sqlite.connection import connect, in_our_words, migrate, no_room
 
 PAGES_AT_ONCE = 4096
@@ -142,11 +142,24 @@ def _verified(db: sqlite3.Connection, file: Path) -> BackupReport:
     )
 
 
-def chain_reports(db: sqlite3.Connection) -> Iterator[ChainReport]:
-    """Check every chain of the evidence, in memory of one row."""
-    names = [row[0] for row in db.execute("SELECT DISTINCT chain FROM evidence ORDER BY chain")]
-    for name in names:
-        verdict = verify(links(db, name))
+def chain_reports(
+    db: sqlite3.Connection, known: Mapping[str, tuple[str, Head]] | None = None
+) -> Iterator[ChainReport]:
+    """Check every chain of the evidence, in memory of one row.
+
+    Args:
+        db: The store.
+        known: What the daily heads say of each chain: the day, and where it ended then. A chain
+            that they know and that is not there is reported too.
+    """
+    known = known or {}
+    names = {row[0] for row in db.execute("SELECT DISTINCT chain FROM evidence")}
+    for name in sorted(names | known.keys()):
+        day, end = known.get(name, ("", None))
+        if name not in names:
+            yield ChainReport(name, 0, "", f"The chain is gone; the head of {day} has it.")
+            continue
+        verdict = verify(links(db, name), anchor=end)
         fault = "" if verdict.fault is None else verdict.fault.detail
         yield ChainReport(name, verdict.head.seq + 1, verdict.head.hash.hex(), fault)
 

@@ -224,6 +224,19 @@ def chains(db: sqlite3.Connection) -> list[tuple[str, int, bytes]]:
         found.append((name, seq + 1, head))
 
 
+def ends(db: sqlite3.Connection, before: int) -> list[tuple[str, int, bytes]]:
+    """Read name, last number and hash of every chain as it was before a moment."""
+    found: list[tuple[str, int, bytes]] = []
+    for name, _, _ in chains(db):
+        row = db.execute(
+            "SELECT seq, h FROM evidence WHERE chain = ? AND at < ? ORDER BY seq DESC LIMIT 1",
+            (name, before),
+        ).fetchone()
+        if row is not None:
+            found.append((name, *row))
+    return found
+
+
 def suppressed(
     db: sqlite3.Connection, vault: Vault, targets: Sequence[Target]
 ) -> dict[Target, str]:

@@ -444,6 +444,11 @@ class SqliteStore(Store):
     async def chains(self) -> list[tuple[str, int, bytes]]:
         """Read every chain's head; see the port."""
         return await self._read(reading.chains)
+    @override
+    async def ends(self, before: int) -> list[tuple[str, int, bytes]]:
+        """Read where every chain ended; see the port."""
+        return await self._read(lambda db: reading.ends(db, before))
+
 
     @override
     async def suppressed(self, targets: Sequence[Target]) -> dict[Target, str]:
