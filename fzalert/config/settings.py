@@ -388,6 +388,7 @@ class FreezeSettings(_Section):
             raise ValueError("unit_name, unit_code and duty_phone go together: give all, or none")
         return self
 
+
 class EvidenceSettings(_Section):
     """The record: where its daily head is kept besides, and who gets it."""
 
@@ -400,9 +401,7 @@ class EvidenceSettings(_Section):
         default="",
         description="Mailbox of a second unit that gets every day's head, over the channel that"
         " serves mailboxes; empty sends none.",
-    evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     )
-
 
 
 class FileSections(_Section):
@@ -417,6 +416,7 @@ class FileSections(_Section):
     relay: RelaySettings = Field(default_factory=RelaySettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     freeze: FreezeSettings = Field(default_factory=FreezeSettings)
+    evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +435,6 @@ class ChannelSettings:
     factory: AdapterFactory
     config: ChannelConfig
 
-        evidence: `[evidence]`.
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -450,16 +449,11 @@ class Settings:
         limits: `[limits]`.
         log: `[log]`.
         channels: `[[channel]]`, in the order of the file.
-    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
         telemetry: `[telemetry]`.
         relay: `[relay]`.
         freeze: `[freeze]`.
+        evidence: `[evidence]`.
         digest: SHA-256 of the file, hex; names this configuration on pages and in evidence.
-
-    @property
-    def heads_file(self) -> Path:
-        """Where the daily heads of the evidence are kept besides the store."""
-        return self.evidence.heads or self.store.path.with_name(self.store.path.name + ".heads")
     """
 
     path: Path
@@ -474,8 +468,14 @@ class Settings:
     digest: str = field(default="", compare=False)
     relay: RelaySettings = field(default_factory=RelaySettings)
     freeze: FreezeSettings = field(default_factory=FreezeSettings)
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
 
     @property
     def data_directory(self) -> Path:
         """Where the store, its lock and the local socket lie."""
         return self.store.path.parent
+
+    @property
+    def heads_file(self) -> Path:
+        """Where the daily heads of the evidence are kept besides the store."""
+        return self.evidence.heads or self.store.path.with_name(self.store.path.name + ".heads")

@@ -368,6 +368,7 @@ class CaseBook:
         rows = [] if case is not None else [key.row(self._sealer)]
         rows += self._index_rows(case, after)
         rows += [row for event in events for row in _count_rows(case_id, event, by)]
+        rows += _once_rows(case_id, events, by)
         rows += around.state
         before = () if case is None else due(case, self.policy)
         changes = ChangeSet(
@@ -405,7 +406,6 @@ class CaseBook:
         """When the next deadline falls due."""
         rows = await self._store.deadlines(2**62, 1)
         if not rows or rows[0].due_at is None:
-        rows += _once_rows(case_id, events, by)
             return None
         return datetime.fromtimestamp(rows[0].due_at / 1000, UTC)
 
@@ -521,6 +521,21 @@ def _count_rows(case_id: str, event: Event, by: Authority) -> list[StateRow]:
     return [StateRow(COUNTS, f"{day}/{name}/{one}", b"1") for name in names]
 
 
+def _once_rows(case_id: str, events: Sequence[Event], by: Authority) -> list[StateRow]:
+    """The row of the key that the change was asked for under; a refusal uses no key up."""
+    once = by.once
+    if once is None or any(isinstance(event, Refused) for event in events):
+        return []
+    value = {
+        "for": once.stands_for,
+        "case": case_id,
+        "at": once.at,
+        "left": list(once.left),
+        "told": list(once.told),
+    }
+    return [StateRow(ONCE, once.name, json.dumps(value).encode())]
+
+
 def _unmet(answer: Refusals) -> GuardsUnmet:
     reasons = tuple((one.guard, one.zh, one.en, one.source) for one in answer.refusals)
     details = "; ".join(
@@ -552,18 +567,3 @@ def _body(one: Due) -> bytes:
 
 
 __all__ += ["ACCOUNTS", "CASES", "COUNTS", "DOCUMENTS", "KEYS", "ONCE"]
-def _once_rows(case_id: str, events: Sequence[Event], by: Authority) -> list[StateRow]:
-    """The row of the key that the change was asked for under; a refusal uses no key up."""
-    once = by.once
-    if once is None or any(isinstance(event, Refused) for event in events):
-        return []
-    value = {
-        "for": once.stands_for,
-        "case": case_id,
-        "at": once.at,
-        "left": list(once.left),
-        "told": list(once.told),
-    }
-    return [StateRow(ONCE, once.name, json.dumps(value).encode())]
-
-

@@ -57,8 +57,8 @@ class Authority:
         proved_at: When it last proved its identity anew (step-up).
         today: Instructions that it prepared or approved today.
         unit_today: The same of its unit.
-    """
         once: The key under which it asks, so that a repeated question changes nothing more.
+    """
 
     actor: str
     roles: frozenset[Role] = frozenset()
@@ -68,8 +68,8 @@ class Authority:
     proved_at: datetime | None = None
     today: int = 0
     unit_today: int = 0
-
     once: Once | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:

@@ -225,8 +225,10 @@ class ServiceApi(Protocol):
             key: Under which a change is asked for: asked again with the same key, also after a
                 restart, it changes nothing more, and `repeated` says so.
 
-            InputError: No such case, measure or document, or a value is wrong.
+        Raises:
             DuplicateKey: The key stands for another change.
+            GuardsUnmet: Against the rules; every unmet guard is named, and it is on record.
+            InputError: No such case, measure or document, or a value is wrong.
             AccessDenied: The actor may not.
             ConfigError: What freeze requests need is not installed, or `[freeze]` is wrong.
             StoreError: It could not be put on disk, so nothing was done.

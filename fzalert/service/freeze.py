@@ -35,7 +35,8 @@ from fzalert.freeze.values import AttachmentType, Duty, Filing, mask_number
 from fzalert.ports import Signer
 from fzalert.service import freeze_models as asks
 from fzalert.service.building import Building
-from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
+from fzalert.service.freeze_models import MAY_READ, FreezeAnswer, FreezeAsk
+from fzalert.service.freeze_once import KeyedChanges, MadeBefore
 from fzalert.service.freeze_sending import Sending
 from fzalert.service.freeze_uploads import Uploads
 from fzalert.service.freeze_views import board_rows, case_view, event_view
@@ -80,12 +81,19 @@ class Freezing:
         contacts = ContactBook(building.store, building.store.vault, clock)
         self._sending = Sending(building, self.book, contacts, chosen, drill=self._drill)
         self._uploads = Uploads(clock)
+        self._keyed_changes = KeyedChanges(building.store, building.store.vault, clock)
         self._duty = _duty_of(chosen)
 
     async def answer(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         """Do what is asked.
 
+        Args:
+            ask: The question.
+            by: Who asks.
+            key: Under which a change is asked for: the same key does it once.
+
         Raises:
+            DuplicateKey: The key stands for another change.
             GuardsUnmet: Against the rules; every unmet guard is named, and it is on record.
             InputError: No such case, measure or document, or a value is wrong.
         self._keyed_changes = KeyedChanges(building.store, building.store.vault, clock)
@@ -94,11 +102,6 @@ class Freezing:
         """
         match ask:
             case asks.ShowAsk() | asks.HistoryAsk() | asks.BoardAsk():
-        Args:
-            ask: The question.
-            by: Who asks.
-            key: Under which a change is asked for: the same key does it once.
-
                 return await self._read(ask, by)
             DuplicateKey: The key stands for another change.
             case asks.PaperAsk() | asks.BundleAsk():
@@ -306,11 +309,11 @@ class Freezing:
                 )
                 return around
 
-            channel = "desk" if way else "paper"
+            channel = "desk" if desk else "paper"
             if who.once is not None:
                 known = (*told, f"{measure}: {channel}")
                 who = replace(who, once=replace(who.once, told=known))
-            sent = c.MarkSent(who, measure, way or "paper", step)
+            sent = c.MarkSent(who, measure, channel, step)
             change = await self.book.do(case_id, sent, look=look)
             if change.committed is not None:
                 for accepted in change.committed.accepted:

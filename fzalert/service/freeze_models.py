@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
+from fzalert.access.actors import Role
 from fzalert.freeze.events import TermsData
 from fzalert.freeze.model import InstructionKind
 from fzalert.freeze.results import Receipt
@@ -27,6 +28,7 @@ from fzalert.freeze.values import (
 )
 
 __all__ = [
+    "MAY_READ",
     "BoardRow",
     "MAY_READ",
     "CaseView",
@@ -40,6 +42,8 @@ __all__ = [
     "read_ask",
 ]
 
+MAY_READ = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER, Role.AUDITOR)
+"""Who may read cases."""
 PIECE = 512 * 1024
 """Most bytes of a document in one request; a longer one is put in pieces."""
 _Case = Annotated[str, Field(min_length=1, max_length=36)]
@@ -48,8 +52,6 @@ _Reason = Annotated[str, Field(max_length=500)]
 
 
 class _Ask(BaseModel):
-MAY_READ = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER, Role.AUDITOR)
-"""Who may read cases."""
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 

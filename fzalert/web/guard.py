@@ -104,6 +104,25 @@ class Guard:
             raise _unauthorised("令牌与证书不是同一台机器。 Token and certificate differ.")
         return machine
 
+    async def caller(self, request: HTTPConnection) -> Actor:
+        """Return who holds the token or certificate of a request, else who is signed in.
+
+        A session at the pages is taken from our own pages alone, as far as something changes.
+
+        Raises:
+            ProblemError: 401 without any of them, 403 for a change that a foreign page asks for.
+        """
+        if "authorization" in request.headers or peer_in(request) is not None:
+            return await self.bearer(request)
+        actor = await self.session(request)
+        if actor is None:
+            raise _unauthorised(
+                "请带上令牌，或先登录。Send a token, or sign in at the pages first."
+            )
+        if request.scope.get("method") not in {"GET", "HEAD"}:
+            require_same_origin(request)
+        return actor
+
     async def _machine(self, peer: PeerCertificate) -> Actor:
         if self._clock.millis() >= peer.not_after * 1000:
             raise CredentialExpired(
@@ -141,25 +160,6 @@ class Guard:
     async def session(self, request: HTTPConnection) -> Actor | None:
         """Return who the session cookie belongs to; a closed or old session is nobody's."""
         cookie = self._cookie_of(request)
-    async def caller(self, request: HTTPConnection) -> Actor:
-        """Return who holds the token or certificate of a request, else who is signed in.
-
-        A session at the pages is taken from our own pages alone, as far as something changes.
-
-        Raises:
-            ProblemError: 401 without any of them, 403 for a change that a foreign page asks for.
-        """
-        if "authorization" in request.headers or peer_in(request) is not None:
-            return await self.bearer(request)
-        actor = await self.session(request)
-        if actor is None:
-            raise _unauthorised(
-                "请带上令牌，或先登录。Send a token, or sign in at the pages first."
-            )
-        if request.scope.get("method") not in {"GET", "HEAD"}:
-            require_same_origin(request)
-        return actor
-
         return await self._service.session(cookie) if cookie else None
 
     async def login(self, request: Request, secret: str, name: str = "") -> str:
