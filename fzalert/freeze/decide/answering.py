@@ -16,6 +16,7 @@ from fzalert.freeze.decide.core import (
     on_case,
     on_measure,
 )
+from fzalert.freeze.decide.following import followed
 from fzalert.freeze.model import FreezeMode, Instruction, InstructionKind, Measure, Stage
 from fzalert.freeze.results import Grade, Outcome, Receipt, result_of
 
@@ -100,7 +101,8 @@ def _receipt(command: commands.RecordReceipt, asking: Asking) -> Decision:
             )
         )
     return guards.answer(
-        events.Answered(at=asking.now, by=command.by.actor, measure=measure.id, receipt=receipt)
+        events.Answered(at=asking.now, by=command.by.actor, measure=measure.id, receipt=receipt),
+        *followed(case, measure, receipt, command.by.actor, asking),
     )
 
 
