@@ -452,7 +452,6 @@ class Settings:
         telemetry: `[telemetry]`.
         relay: `[relay]`.
         freeze: `[freeze]`.
-        evidence: `[evidence]`.
         digest: SHA-256 of the file, hex; names this configuration on pages and in evidence.
     """
 

@@ -197,10 +197,10 @@ class CaseBook:
             ],
             [Link(row.seq, row.body, row.hash) for row in await self._store.evidence(stream)],
         )
+
     async def bodies(self, chain: str) -> list[bytes]:
         """The events of an evidence chain, as they stand in the store."""
         return [row.body for row in await self._store.evidence(chain)]
-
 
     async def cases(self, *, ended: bool = False) -> list[str]:
         """The ids of the open cases, or of all of them."""

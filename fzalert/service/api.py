@@ -217,8 +217,6 @@ class ServiceApi(Protocol):
     async def freeze(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         """Do or read something about freeze requests; see `fzalert.service.freeze_models`.
 
-        Raises:
-            GuardsUnmet: Against the rules; every unmet guard is named, and it is on record.
         Args:
             ask: The question.
             by: Who asks.

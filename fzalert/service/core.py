@@ -84,9 +84,9 @@ class _Rooms:
     retention: Retention
     status: Status
     reload: Reload
-    heads: DailyHeads
     relay: Relay
     freeze: FreezeRoom
+    heads: DailyHeads
 
 
 class Service(DaemonApi):
@@ -134,10 +134,10 @@ class Service(DaemonApi):
             if self._delivers:
                 await building.engine.open()
                 _ = building.background.keep("campaigns", rooms.campaigns.feed)
-                _ = building.background.keep("evidence-heads", rooms.heads.run)
                 _ = building.background.keep("store.check", rooms.checking.run)
                 _ = building.background.keep("clock.watch", rooms.status.clock.run)
                 _ = building.background.keep("store.purge", rooms.retention.run)
+                _ = building.background.keep("evidence-heads", rooms.heads.run)
                 _ = building.background.keep("relay-fates", rooms.relay.fates.run)
                 _ = building.background.keep("desk-alarms", rooms.contacts.watch)
                 if rooms.freeze.is_installed:
@@ -175,11 +175,11 @@ class Service(DaemonApi):
             Contacts(building, settings, clock),
             Checking(building.store, building.engine),
             retention,
-            DailyHeads(building, settings, clock),
             status,
             Reload(building, settings, clock, status, adopting),
             relay,
             freeze,
+            DailyHeads(building, settings, clock),
         )
 
     def _adopt(self, settings: Settings) -> None:

@@ -96,14 +96,12 @@ class Freezing:
             DuplicateKey: The key stands for another change.
             GuardsUnmet: Against the rules; every unmet guard is named, and it is on record.
             InputError: No such case, measure or document, or a value is wrong.
-        self._keyed_changes = KeyedChanges(building.store, building.store.vault, clock)
             AccessDenied: The actor may not.
             StoreError: It could not be put on disk, so nothing was done.
         """
         match ask:
             case asks.ShowAsk() | asks.HistoryAsk() | asks.BoardAsk():
                 return await self._read(ask, by)
-            DuplicateKey: The key stands for another change.
             case asks.PaperAsk() | asks.BundleAsk():
                 return await self._export(ask, by)
             case asks.TraceAsk() | asks.ShareAsk():

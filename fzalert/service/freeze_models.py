@@ -30,7 +30,6 @@ from fzalert.freeze.values import (
 __all__ = [
     "MAY_READ",
     "BoardRow",
-    "MAY_READ",
     "CaseView",
     "DocumentView",
     "EventView",
