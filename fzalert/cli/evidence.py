@@ -57,7 +57,7 @@ def _looking(store: Path | None) -> Iterator[sqlite3.Connection]:
         db.close()
 
 
-def verify(*, key: str = "") -> int:
+def verify(*, key: str = "", store: Path | None = None) -> int:
     """Check every chain from its first row, against the daily heads in the store and beside it.
 
     Exit code 9 where a row cannot be believed, or a chain was cut or taken away.
@@ -65,11 +65,12 @@ def verify(*, key: str = "") -> int:
     Args:
         key: Public key, hex, that has to have signed the daily heads; this house's own where none
             is given.
+        store: Another store, such as a bank's desk's; the one of the configuration unless given.
     """
     output = current().output
     broken = 0
-    with _looking() as db:
-        known, faults = _known(db, key)
+    with _looking(store) as db:
+        known, faults = _known(db, key, store)
         for fault in faults:
             output.data(ChainView(chain=HEADS, length=0, head="", fault=fault))
             output.line(f"■ {HEADS}  {fault}")
@@ -85,10 +86,14 @@ def verify(*, key: str = "") -> int:
     return Exit.INTEGRITY if broken else Exit.OK
 
 
-def heads() -> int:
-    """List the daily heads: day, how many chains, and whether the record was made up late."""
+def heads(*, store: Path | None = None) -> int:
+    """List the daily heads: day, how many chains, and whether the record was made up late.
+
+    Args:
+        store: Another store; the one of the configuration unless given.
+    """
     output = current().output
-    expected = _own_key()
+    expected = _own_key(store)
     rows: list[HeadView] = []
     with _looking(store) as db:
         for row in links(db, HEADS):
@@ -136,11 +141,14 @@ def _unread(seq: int, why: str) -> HeadView:
 
 
 def _known(
-    db: sqlite3.Connection, key: str
+    db: sqlite3.Connection, key: str, store: Path | None
 ) -> tuple[Mapping[str, tuple[str, Head]], tuple[str, ...]]:
     """What the daily heads say of each chain, and why they cannot be believed."""
-    expected = _given(key) if key else _own_key()
-    file = current().settings().heads_file
+    expected = _given(key) if key else _own_key(store)
+    if store is None:
+        file = current().settings().heads_file
+    else:
+        file = store.with_name(store.name + ".heads")
     try:
         copied = file.read_bytes() if file.exists() else b""  # before the store: it only grows
     except OSError as error:
@@ -172,13 +180,21 @@ def _given(key: str) -> bytes:
         raise InputError("The key is no hex digits.", field="key") from None
 
 
-def _own_key() -> bytes | None:
-    """The house's public key; None on a machine that has only a copy of the store."""
+def _own_key(store: Path | None) -> bytes | None:
+    """The house's public key; None for another's store, or where there is only a copy of it."""
+    if store is not None:
+        return None
     path = current().settings().data_directory / SIGNING_KEY
     return FileSigner.load(path).public_key if path.exists() else None
 
 
-def export(*, chain: str = "", lines: bool = False, out: Path | None = None) -> None:
+def export(
+    *,
+    chain: str = "",
+    lines: bool = False,
+    out: Path | None = None,
+    store: Path | None = None,
+) -> None:
     """Write the record as JSON lines: chain, sequence, event and hash.
 
     The event stands in its canonical spelling, so that anyone can compute the hash anew.
