@@ -20,7 +20,10 @@ FzalertError                 code, hint, retry, retry_after
 │  ├─ CredentialExpired      the token's time is over                      never retry
 │  ├─ CredentialRevoked      the certificate or its owner was shut out     never retry
 │  ├─ CertificateUnknown     the certificate is bound to nobody            never retry
-│  └─ SignInDelayed          too many wrong passwords; retry_after         retry later
+│  ├─ SignInDelayed          too many wrong passwords; retry_after         retry later
+│  ├─ PasskeyRefused         the answer of a passkey is not right          never retry
+│  │  └─ PasskeyCloned       two devices use the same passkey: closed      never retry
+│  └─ SingleSignOnRefused    the answer of the provider is not right       never retry
 ├─ GuardsUnmet               a freeze request breaks the rules; all named  never retry
 ├─ Overloaded                too much bulk waits; retry_after               retry later
 ├─ ChannelError              names the channel
@@ -217,6 +220,24 @@ class SignInDelayed(AccessDenied):
 
     code = "sign-in-delayed"
     retry = Retry.LATER
+
+
+class PasskeyRefused(AccessDenied):
+    """A passkey's answer is not right: another question, site or key, or one that was removed."""
+
+    code = "passkey-refused"
+
+
+class PasskeyCloned(PasskeyRefused):
+    """A passkey counted backwards, so two devices use it: it opens nothing any more."""
+
+    code = "passkey-cloned"
+
+
+class SingleSignOnRefused(AccessDenied):
+    """The answer of the OpenID provider is not right, or stands for nobody here."""
+
+    code = "single-sign-on-refused"
 
 
 class GuardsUnmet(FzalertError):

@@ -13,19 +13,22 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from fzalert.access.actors import SEAL, Actor, ActorKind, Role
+from fzalert.access.passkeys import Passkey
 from fzalert.access.ranks import Rank, check_unit
+from fzalert.access.rows import UserRow, code_hash, passkey_stamp, person, subject_stamp
 from fzalert.errors import (
     AccessDenied,
     CertificateUnknown,
     CredentialExpired,
     CredentialRevoked,
     InputError,
+    PasskeyRefused,
+    SingleSignOnRefused,
 )
 from fzalert.messages import ActorId
 
@@ -41,41 +44,6 @@ _REVOKED = "!"
 """In front of a fingerprint: this certificate is let in no more, whatever else is bound."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOBODY = hashlib.sha256(secrets.token_bytes(32)).digest()
-
-
-class UserRow(NamedTuple):
-    """One row of the table of users, as the store keeps it.
-
-    Attributes:
-        name: Lower-case letters, digits, `_` and `-`.
-        display: How pages write the person.
-        roles: Names of roles, sorted.
-        token_hash: SHA-256 of the token, 32 bytes.
-        created_ms: Milliseconds since the epoch.
-        disabled: May not act any more.
-        drill: A person of a demonstration or drill; what it does never counts.
-        machine: A program, not a person.
-        expires_ms: From when on the token is worth nothing, milliseconds; 0 for never.
-        certificates: What a client certificate is known by: `sha256:` and its fingerprint in hex,
-            or a name in it, `uri:…` or `dns:…`; with `!` in front it is revoked.
-        rank: The level of a person's office.
-        unit: Twelve digits, the code of a person's unit, or empty.
-        password: Its hash as argon2 writes it, or empty where the person has none.
-    """
-
-    name: str
-    display: str
-    roles: tuple[str, ...]
-    token_hash: bytes
-    created_ms: int
-    disabled: bool = False
-    drill: bool = False
-    machine: bool = False
-    expires_ms: int = 0
-    certificates: tuple[str, ...] = ()
-    rank: Rank = Rank.STATION
-    unit: str = ""
-    password: str = ""
 
 
 class Directory:
@@ -145,13 +113,7 @@ class Directory:
         Raises:
             InputError: No such person, or a machine.
         """
-        row = self._row(name)
-        if row.machine:
-            raise InputError(
-                f"{name} is a machine; a password is for a person.",
-                hint="A machine comes with a token or a certificate.",
-                field="name",
-            )
+        row = person(self._row(name), "a password")
         return self._change(row._replace(password=encoded))
 
     def stamp(self, name: str, *, password: bool = False) -> str:
@@ -185,11 +147,76 @@ class Directory:
         row = self._rows.get(name)
         if row is None or row.disabled:
             raise AccessDenied("The session is over.", hint="Sign in again.")
-        by_password = stamp.startswith("p")
-        ended = row.expires_ms and now_ms >= row.expires_ms and not by_password
-        if ended or stamp != self.stamp(name, password=by_password):
+        by_token = stamp.startswith("t")
+        ended = row.expires_ms and now_ms >= row.expires_ms and by_token
+        if ended or stamp not in self._stamps(row):
             raise AccessDenied("The session is over.", hint="Sign in again.")
         return self._issue(row, proved_ms)
+
+    def _stamps(self, row: UserRow) -> Iterator[str]:
+        """The stamps of every credential that a person has now."""
+        yield self.stamp(row.name)
+        yield self.stamp(row.name, password=True)
+        yield from (passkey_stamp(one.key) for one in row.passkeys if not one.blocked)
+        yield from (subject_stamp(one) for one in row.subjects)
+
+    # -- passkeys --------------------------------------------------------------------------
+
+    def passkey(self, key: str) -> tuple[UserRow, Passkey]:
+        """The owner of a passkey, and the passkey.
+
+        Args:
+            key: SHA-256 of its credential id, in hex.
+
+        Raises:
+            PasskeyRefused: The text is the same for one that is unknown, was removed or closed, and
+                for a disabled owner.
+        """
+        for row in self._rows.values():
+            for one in row.passkeys:
+                if one.key == key and not one.blocked and not row.disabled:
+                    return row, one
+        raise PasskeyRefused(
+            "This passkey opens nothing here.",
+            hint="It was removed, or made for another site; sign in another way.",
+        )
+
+    def by_passkey(self, key: str, now_ms: int) -> Actor:
+        """Issue the actor whose passkey has just been checked. Raises as `passkey`."""
+        return self._issue(self.passkey(key)[0], now_ms)
+
+    def by_code(self, code: str, now_ms: int) -> UserRow:
+        """Who may make a passkey by a code.
+
+        Raises:
+            AccessDenied: Nobody, or its time is over; the text is the same.
+        """
+        wanted = code_hash(code)
+        for row in self._rows.values():
+            known = row.enrol_hash and hmac.compare_digest(row.enrol_hash, wanted)
+            if known and now_ms < row.enrol_until_ms and not row.disabled:
+                return row
+        raise AccessDenied(
+            "The code is wrong, was used, or its time is over.",
+            hint="An administrator makes one: fzalert user enrol NAME.",
+        )
+
+    # -- single sign-on --------------------------------------------------------------------
+
+    def by_subject(self, subject: str, now_ms: int) -> Actor:
+        """Issue the actor who is a subject at a provider, which has just been checked.
+
+        Raises:
+            SingleSignOnRefused: It is bound to nobody, or the person is disabled.
+        """
+        for row in self._rows.values():
+            if subject in row.subjects and not row.disabled:
+                return self._issue(row, now_ms)
+        raise SingleSignOnRefused(
+            "The provider knows this person, and nobody here is bound to it.",
+            hint="An administrator binds it: "
+            f"fzalert user bind NAME --subject '{subject.partition(' ')[2]}'.",
+        )
 
     def by_certificate(self, fingerprint: str, names: Sequence[str] = ()) -> Actor:
         """Issue the actor that a client certificate is bound to; TLS has verified it before.
@@ -351,7 +378,7 @@ class Directory:
         return self._change(row._replace(certificates=tuple(sorted(rest))))
 
     def revoke(self, name: str) -> UserRow:
-        """Make token, password and every certificate worth nothing; new ones may be given.
+        """Make token, password, passkeys and certificates worth nothing; new ones may be given.
 
         Raises:
             InputError: No such user.
@@ -368,6 +395,10 @@ class Directory:
                 expires_ms=0,
                 certificates=tuple(sorted(kept_out)),
                 password="",
+                passkeys=(),
+                subjects=(),
+                enrol_hash="",
+                enrol_until_ms=0,
             )
         )
 
@@ -452,6 +483,14 @@ class Directory:
             seal=SEAL,
         )
 
+    def unproved(self, name: str) -> Actor:
+        """Issue the actor of a person who has shown nothing, for the record of an act of his own.
+
+        Raises:
+            InputError: No such user.
+        """
+        return self._issue(self._row(name))
+
     def knows(self, name: str) -> bool:
         """Whether there is a user of that name."""
         return name in self._rows
@@ -465,6 +504,22 @@ class Directory:
         if row is None:
             raise InputError("There is no user of that name.", field="name")
         return row
+
+    def change(self, row: UserRow) -> UserRow:
+        """Put a changed row in the place of the one of that name; returns it.
+
+        Raises:
+            InputError: A passkey or a subject of it stands for somebody else already.
+        """
+        keys = {one.key for one in row.passkeys}
+        for other in self._rows.values():
+            if other.name == row.name:
+                continue
+            if keys & {one.key for one in other.passkeys}:
+                raise InputError("This passkey is registered already.", field="passkey")
+            if set(row.subjects) & set(other.subjects):
+                raise InputError(f"It is bound to {other.name} already.", field="subject")
+        return self._change(row)
 
     def _change(self, row: UserRow) -> UserRow:
         self._rows[row.name] = row

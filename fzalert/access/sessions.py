@@ -99,19 +99,20 @@ class Sessions:
         self._directory = directory
         self._changing = asyncio.Lock()
 
-    async def open(self, actor: Actor, *, password: bool = False) -> str:
+    async def open(self, actor: Actor, *, password: bool = False, stamp: str = "") -> str:
         """Open a session for somebody who has just shown a credential; returns the cookie.
 
         Args:
             actor: Who.
             password: Whether it was the password, not the token.
+            stamp: Of another credential, such as a passkey.
 
         Raises:
             AccessDenied: It is nobody of the table.
             StoreError: It could not be put on disk; there is no such session.
         """
         # Before anything can change the credential that it stands for.
-        cookie, row = self._new(actor, password)
+        cookie, row = self._new(actor, password, stamp)
         async with self._changing:
             known = await self.all()
             now = self._clock.millis()
@@ -137,10 +138,13 @@ class Sessions:
                 await self._store.commit(ChangeSet(state=(row._replace(seen_ms=now).stored(),)))
         return actor
 
-    async def prove(self, cookie: str, actor: Actor, *, password: bool = False) -> str:
+    async def prove(
+        self, cookie: str, actor: Actor, *, password: bool = False, stamp: str = ""
+    ) -> str:
         """Note that the person of a session has shown a credential anew; returns a new cookie.
 
-        The time after which the session ends in any case stays what it was.
+        The session stands for that credential from here on. The time after which it ends in any
+        case stays what it was.
 
         Raises:
             AccessDenied: The session is over, or it is another person's.
@@ -153,7 +157,7 @@ class Sessions:
                 raise AccessDenied(
                     "The session is over, or another person's.", hint="Sign in again."
                 )
-            fresh, row = self._new(actor, password)
+            fresh, row = self._new(actor, password, stamp)
             await self._write(actor, "session.prove", row._replace(born_ms=old.born_ms), [old])
         return fresh
 
@@ -189,11 +193,11 @@ class Sessions:
         """Held while rows of `ending` are written, so that no use brings a session back."""
         return self._changing
 
-    def _new(self, actor: Actor, password: bool) -> tuple[str, SessionRow]:
+    def _new(self, actor: Actor, password: bool, stamp: str) -> tuple[str, SessionRow]:
         cookie = secrets.token_urlsafe(32)
         now = self._clock.millis()
         user = actor.id.partition(":")[2]
-        stamp = self._directory().stamp(user, password=password)
+        stamp = stamp or self._directory().stamp(user, password=password)
         return cookie, SessionRow(_hash(cookie), user, stamp, now, now, now)
 
     def _issue(self, row: SessionRow, now_ms: int) -> Actor | None:

@@ -125,6 +125,11 @@ _GROUPS = {
                 "fzalert.cli.freeze.exports:verify",
                 "核对证据包。 Check an evidence bundle.",
             ),
+            "tasks": ("fzalert.cli.freeze.calls:tasks", "待办电话催办。 Whom to telephone."),
+            "task-done": (
+                "fzalert.cli.freeze.calls:task_done",
+                "登记催办结果。 Say what came of a call.",
+            ),
             "board": ("fzalert.cli.freeze.cases:board", "全部措施与倒计时。 Every clock."),
         },
     ),
@@ -151,13 +156,13 @@ _GROUPS = {
     "evidence": (
         "存证。 The append-only record.",
         {
+            "verify": ("fzalert.cli.evidence:verify", "核对存证链。 Check every chain."),
             "heads": ("fzalert.cli.evidence:heads", "列出每日链首。 List the daily heads."),
+            "export": ("fzalert.cli.evidence:export", "导出为 JSON 行。 Write it as JSON lines."),
             "script": (
                 "fzalert.cli.evidence:script",
                 "写出独立核对脚本。 The script that checks without fzalert.",
             ),
-            "verify": ("fzalert.cli.evidence:verify", "核对存证链。 Check every chain."),
-            "export": ("fzalert.cli.evidence:export", "导出为 JSON 行。 Write it as JSON lines."),
         },
     ),
     "optout": (
@@ -190,6 +195,8 @@ _GROUPS = {
             "bind": ("fzalert.cli.user:bind", "绑定客户端证书。 Bind a client certificate."),
             "unbind": ("fzalert.cli.user:unbind", "吊销一张证书。 Let a certificate in no more."),
             "password": ("fzalert.cli.user:password", "设定口令。 Set a password."),
+            "enrol": ("fzalert.cli.user:enrol", "发通行密钥登记码。 A code to make a passkey."),
+            "passkeys": ("fzalert.cli.user:passkeys", "列出、删除通行密钥。 Somebody's passkeys."),
             "sessions": ("fzalert.cli.user:sessions", "谁已登录。 Who is signed in."),
             "sign-out": (
                 "fzalert.cli.user:sign_out",
@@ -207,7 +214,11 @@ _GROUPS = {
             "show": ("fzalert.cli.desk:show", "看一件的全文，留痕。 Show one in plain."),
             "answer": ("fzalert.cli.desk:answer", "答复一件。 Answer one."),
             "key": ("fzalert.cli.desk:key", "本专岗的公钥。 The desk's public key."),
-            "token": ("fzalert.cli.desk:token", "给人员发令牌。 A token for a person."),
+            "token": ("fzalert.cli.desk:token", "给程序发令牌。 A token for a program."),
+            "users": ("fzalert.cli.desk:list_users", "列出专岗人员。 List its people."),
+            "add-user": ("fzalert.cli.desk:add_user", "添加人员，用于页面。 Add a person."),
+            "password": ("fzalert.cli.desk:password", "设定口令。 Set a password."),
+            "disable-user": ("fzalert.cli.desk:disable_user", "停用。 Close somebody's access."),
         },
     ),
     "contacts": (

@@ -20,7 +20,9 @@ __all__ = [
     "appoint",
     "bind",
     "disable",
+    "enrol",
     "list_users",
+    "passkeys",
     "password",
     "renew",
     "revoke",
@@ -158,6 +160,69 @@ async def password(name: str, *, file: Path | None = None) -> None:
     session.output.line(f"{name} 口令已设定 password set")
 
 
+class Code(BaseModel):
+    """A code by which a person makes a passkey; it is shown this once."""
+
+    name: str
+    code: str
+
+
+async def enrol(name: str, *, days: float = 1) -> None:
+    """Let a person make a passkey once, at the page /enrol, with a code that is shown this once.
+
+    Args:
+        name: Whose.
+        days: How long the code is good, up to 14.
+    """
+    from fzalert.service.models import UserChange
+
+    session = current()
+    async with session.service(delivers=False) as api:
+        wanted = UserChange(action="enrol", name=name, days=days)
+        code = await api.change_user(wanted, await session.actor(api))
+    session.output.data(Code(name=name, code=code))
+    session.output.line(code)
+    session.output.note(
+        "登记码只显示这一次、只能用一次；本人在 /enrol 页输入。"
+        " The code is shown this once and good once; its person enters it at /enrol."
+    )
+
+
+async def passkeys(name: str, *, remove: str | None = None) -> None:
+    """List the passkeys of a person, or remove one.
+
+    Args:
+        name: Whose.
+        remove: Id of the passkey that opens nothing any more.
+    """
+    from fzalert.service.models import UserChange
+
+    session = current()
+    async with session.service(delivers=False) as api:
+        if remove is not None:
+            wanted = UserChange(action="remove_passkey", name=name, passkey=remove)
+            await api.change_user(wanted, await session.actor(api))
+        users = [user for user in await api.users() if user.name == name]
+    if not users:
+        raise InputError("There is no user of that name.", field="name")
+    found = users[0].passkeys
+    session.output.rows(found)
+    session.output.table(
+        ["编号", "名称", "状态", "登记于", "最近使用", "设备种类"],
+        [
+            [
+                one.id,
+                one.label,
+                "■ 停用：两台设备 closed" if one.blocked else "● 有效",
+                one.created_at,
+                one.used_at or "–",
+                one.aaguid,
+            ]
+            for one in found
+        ],
+    )
+
+
 def _new_password() -> str:
     """Ask for a new password twice; nothing of it shows."""
     import getpass
@@ -233,7 +298,7 @@ async def sign_out(name: str) -> None:
 
 
 async def revoke(name: str) -> None:
-    """Make a token and every certificate of somebody worth nothing; give new ones afterwards.
+    """Make token, password, passkeys and certificates of somebody worth nothing.
 
     Args:
         name: Whose.

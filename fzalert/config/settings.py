@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import time, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -130,6 +131,40 @@ def _address_or_none(host: str | None) -> str | None:
     return None if host is None else _address(host)
 
 
+def _public_url(url: str) -> str:
+    """An address that passkeys and an OpenID provider can be bound to."""
+    if not url:
+        return url
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        raise ValueError(f"{url[:80]} is no address; write https:// and a name") from None
+    if parts.scheme not in {"https", "http"} or not host or parts.path.strip("/"):
+        raise ValueError("write https://, a name, and the port unless it is 443; nothing more")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("write https://, a name, and the port unless it is 443; nothing more")
+    if host != "localhost":
+        if _is_address(host):
+            raise ValueError(
+                "a passkey is bound to a name, and an address is none; give the machine a name"
+            )
+        if parts.scheme == "http":
+            raise ValueError(
+                "browsers have no passkeys on a page without TLS; write https://, and make a"
+                " certificate with fzalert tls init"
+            )
+    return f"{parts.scheme}://{host}" + ("" if port is None else f":{port}")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host.replace(".", "").isdigit()
+    return True
+
+
 class WebSettings(_Section):
     """The pages, the interface for programs, and what screens connect to."""
 
@@ -144,6 +179,12 @@ class WebSettings(_Section):
     hosts: tuple[str, ...] = Field(
         default=(),
         description="Names under which browsers may come; empty takes any on an outside address.",
+    )
+    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        default="",
+        description="Address of the pages as browsers write it, such as"
+        " https://fzalert.county.example:8800. Passkeys and single sign-on are bound to it; without"
+        " it there are passkeys on http://localhost alone.",
     )
     connections: int = Field(
         default=2000, ge=16, le=20000, description="Connections at once; beyond it 503."
@@ -170,6 +211,12 @@ class WebSettings(_Section):
             raise ValueError("mtls_port and client_ca go together: give both, or neither")
         if self.mtls_port is not None and self.certificate is None:
             raise ValueError("mtls_port needs certificate and key")
+        says_tls = self.public_url.startswith("https:")
+        if says_tls and self.certificate is None and not self.is_loopback:
+            raise ValueError(
+                "public_url says https, and there is no certificate: give certificate and key,"
+                " or listen on 127.0.0.1 behind a proxy that has one"
+            )
         if self.mtls_port and self.mtls_port == self.port:
             raise ValueError("port and mtls_port are the same")
         return self
@@ -183,6 +230,16 @@ class WebSettings(_Section):
     def is_secure(self) -> bool:
         """Whether it is served over TLS."""
         return self.certificate is not None
+
+    @property
+    def has_tls_in_front(self) -> bool:
+        """Whether browsers come over TLS, our own or that of a proxy on this machine."""
+        return self.is_secure or self.public_url.startswith("https:")
+
+    @property
+    def public_name(self) -> str:
+        """The name in `public_url`, or empty."""
+        return (urlsplit(self.public_url).hostname or "") if self.public_url else ""
 
 
 class UrgentCaps(_Section):
@@ -348,6 +405,13 @@ class TelemetrySettings(_Section):
 
 
 _Phone = Annotated[str, Field(pattern=r"^(?:\+?[0-9][0-9\-]{5,28})?$")]
+_Notified = Annotated[
+    str,
+    Field(
+        pattern=r"^(?:mailbox:[^@\s<>\",;]{1,64}@[A-Za-z0-9][A-Za-z0-9.\-]{0,252}"
+        r"|group:[A-Za-z0-9][A-Za-z0-9_.\-]{0,63})?$"
+    ),
+]
 
 
 class FreezeSettings(_Section):
@@ -368,6 +432,27 @@ class FreezeSettings(_Section):
     )
     duty_phone: _Phone = Field(
         default="", description="Telephone that is answered day and night, for banks."
+    )
+    notify_duty: _Notified = Field(
+        default="",
+        description="Who is told of stops and freezes that end soon, and of what was approved and"
+        " not sent: mailbox:<address> or group:<name>. Empty tells nobody.",
+    )
+    notify_supervisor: _Notified = Field(
+        default="",
+        description="Who is told where a bank's desk stays silent, and of other limits that are"
+        " missed: mailbox:<address> or group:<name>.",
+    )
+    supervisor_phone: _Phone = Field(
+        default="", description="The supervisor's telephone, for the task on the board."
+    )
+    notify_centre: _Notified = Field(
+        default="",
+        description="The anti-fraud centre, told where nothing else helped: mailbox:<address> or"
+        " group:<name>.",
+    )
+    centre_phone: _Phone = Field(
+        default="", description="The centre's telephone, for the task on the board."
     )
     signer_certificate: LocalPath | None = Field(
         default=None, description="Certificate that signs the papers (PAdES), in PEM."
@@ -452,6 +537,7 @@ class Settings:
         telemetry: `[telemetry]`.
         relay: `[relay]`.
         freeze: `[freeze]`.
+        evidence: `[evidence]`.
         digest: SHA-256 of the file, hex; names this configuration on pages and in evidence.
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from fzalert.errors import NotConnected
 from fzalert.ports import Route
 from fzalert.service.contact_models import ContactAnswer, ContactAsk
 from fzalert.service.models import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from fzalert.config import Settings
     from fzalert.errors import StoreDamaged
     from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
+    from fzalert.service.passkeys import PasskeyRoom
 
 __all__ = ["DaemonApi", "ServiceApi"]
 
@@ -302,6 +304,14 @@ class DaemonApi(ServiceApi, Protocol):
     async def sign_out(self, cookie: str) -> None:
         """End a session; one that is unknown or over is none."""
         ...
+
+    def passkeys(self) -> PasskeyRoom:
+        """Makes and checks the passkeys of people.
+
+        Raises:
+            NotConnected: There are none here.
+        """
+        raise NotConnected("There are no passkeys here.")
 
     def routes(self) -> Mapping[str, Sequence[Route]]:
         """Routes that the open channels bring, by the channel's name."""

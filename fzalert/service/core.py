@@ -22,8 +22,8 @@ from fzalert.service.campaigns import Campaigns
 from fzalert.service.checking import Checking
 from fzalert.service.contact_models import ContactAnswer, ContactAsk
 from fzalert.service.contacts import Contacts
-from fzalert.service.heads import DailyHeads
 from fzalert.service.freeze_room import FreezeRoom
+from fzalert.service.heads import DailyHeads
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
@@ -48,6 +48,7 @@ from fzalert.service.models import (
     WarnRequest,
 )
 from fzalert.service.optouts import OptOuts
+from fzalert.service.passkeys import PasskeyRoom
 from fzalert.service.people import MAY_CAMPAIGN, MAY_SETTLE, MAY_WARN, People
 from fzalert.service.relay import Relay
 from fzalert.service.reload import Reload
@@ -75,6 +76,7 @@ class _Rooms:
     texts: Texts
     people: People
     signing_in: SigningIn
+    passkeys: PasskeyRoom
     campaigns: Campaigns
     warnings: Warnings
     unknowns: Unknowns
@@ -168,6 +170,7 @@ class Service(DaemonApi):
             texts,
             people,
             SigningIn(people, building.store, clock),
+            PasskeyRoom(people, building.store.vault, clock),
             campaigns,
             warnings,
             unknowns,
@@ -341,6 +344,10 @@ class Service(DaemonApi):
     @override
     async def sign_out(self, cookie: str) -> None:
         await self._open.signing_in.sign_out(cookie)
+
+    @override
+    def passkeys(self) -> PasskeyRoom:
+        return self._open.passkeys
 
     @override
     async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:

@@ -218,21 +218,40 @@ class UserChange(_Strict):
     """A change of who may come in, and with what."""
 
     action: Literal[
-        "add", "renew", "appoint", "bind", "unbind", "password", "sign_out", "revoke"
+        "add",
+        "renew",
+        "appoint",
+        "bind",
+        "unbind",
+        "password",
+        "enrol",
+        "remove_passkey",
+        "sign_out",
+        "revoke",
     ] = Field(
         description="add, renew (a new token), appoint (rank and unit), bind and unbind"
-        " (certificates), password, sign_out (every session), or revoke (token, password and"
-        " certificates)."
+        " (certificates, subjects), password, enrol (a code to make a passkey with),"
+        " remove_passkey, sign_out (every session), or revoke (token, password, passkeys, subjects"
+        " and certificates)."
     )
     name: Text = Field(max_length=32, description="Name of the user or machine.")
     roles: list[Text] = Field(default_factory=list, description="Roles, for add.")
     machine: bool = Field(default=False, description="Whether it is a program, for add.")
-    days: float = Field(default=0, ge=0, description="How long the token is good; 0 for good.")
+    days: float = Field(
+        default=0,
+        ge=0,
+        description="How long the token is good, 0 for good; for enrol the code, 0 for a day.",
+    )
     certificates: list[Text] = Field(
         default_factory=list,
         description="Client certificates, by sha256: and fingerprint, or by uri: or dns: and name.",
     )
     password: SecretStr | None = Field(default=None, description="The new one, for password.")
+    passkey: Text = Field(default="", description="Id of a passkey, for remove_passkey.")
+    subjects: list[Text] = Field(
+        default_factory=list,
+        description="Who a person is at an OpenID provider: issuer, a space, and subject.",
+    )
     rank: Text | None = Field(
         default=None,
         description="Level of the person's office: station, county, prefecture or province; without"
@@ -243,6 +262,18 @@ class UserChange(_Strict):
         description="Code of the person's unit, twelve digits, or empty for none; without it as it"
         " stands.",
     )
+
+
+class PasskeyView(_Strict):
+    """One passkey of a person; nothing of it opens anything."""
+
+    id: str = Field(description="A short name of it, as in the record.")
+    label: str = Field(description="What its owner calls it.")
+    aaguid: str = Field(default="", description="Kind of the device, as it says itself.")
+    created_at: str = Field(description="RFC 3339.")
+    used_at: str = Field(default="", description="When it last opened something, or empty.")
+    backed_up: bool = Field(default=False, description="Its maker keeps copies of it elsewhere.")
+    blocked: bool = Field(default=False, description="Closed: two devices used it.")
 
 
 class UserView(_Strict):
@@ -266,6 +297,10 @@ class UserView(_Strict):
     )
     unit: str = Field(default="", description="Twelve digits, the code of the unit, or empty.")
     has_password: bool = Field(default=False, description="Whether the person may sign in by name.")
+    passkeys: list[PasskeyView] = Field(default_factory=list, description="Its passkeys.")
+    subjects: list[str] = Field(
+        default_factory=list, description="Who it is at an OpenID provider: issuer and subject."
+    )
 
 
 class SessionView(_Strict):

@@ -9,28 +9,40 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fzalert.access import directory as access
 from fzalert.access.actors import Actor, Role
 from fzalert.access.directory import Directory
+from fzalert.access.passkeys import Passkey
 from fzalert.access.passwords import Passwords, check_password
 from fzalert.access.ranks import Rank
+from fzalert.access.rows import with_code, with_subject, without_passkey, without_subject
 from fzalert.access.sessions import Sessions
 from fzalert.clock import Clock
 from fzalert.errors import AccessDenied, CredentialExpired, InputError
 from fzalert.evidence import Json
-from fzalert.service.models import SessionView, UserChange, UserView
+from fzalert.service.models import PasskeyView, SessionView, UserChange, UserView
 from fzalert.service.views import time_text
 from fzalert.store import ChangeSet, EvidenceEntry, StateRow, Store, UserRow
 
 CREDENTIALS = "credentials"
 ENDS_SESSIONS = frozenset(
-    {"user.renew", "user.revoke", "user.disable", "user.sign_out", "user.password"}
+    {
+        "user.renew",
+        "user.revoke",
+        "user.disable",
+        "user.sign_out",
+        "user.password",
+        "user.appoint",  # another rank or unit is another office: its holder comes in anew
+    }
 )
 SAME_REFUSAL_MS = 3_600_000
 LONGEST_DAYS = 3650
+CODE_DAYS = 1.0
+"""How long a code to make a passkey with is good, unless its admin says otherwise."""
+LONGEST_CODE_DAYS = 14.0
 DAY_MS = 86_400_000
 
 MAY_WARN = (
@@ -147,11 +159,9 @@ class People:
             InputError: No such person, a machine, or the password is too easy to guess.
             StoreError: It could not be put on disk; the old one is good.
         """
-        who = by if by is not None and by.id == f"user:{name}" else self._admin(by)
+        who = self._himself_or_admin(name, by)
         encoded = await self.passwords.hashed(check_password(password, name))
-        await self._change(
-            lambda: self._directory.set_password(name, encoded), "user.password", who
-        )
+        await self.amend(lambda: self._directory.set_password(name, encoded), "user.password", who)
 
     async def session_views(self, by: Actor | None = None) -> list[SessionView]:
         """Who is signed in, for an admin. Raises `AccessDenied` for anybody else."""
@@ -194,6 +204,8 @@ class People:
                 rank=row.rank.name.lower(),
                 unit=row.unit,
                 has_password=bool(row.password),
+                passkeys=[passkey_view(one) for one in row.passkeys],
+                subjects=list(row.subjects),
             )
             for row in self._directory.rows
         ]
@@ -208,6 +220,7 @@ class People:
         certificates: Sequence[str] = (),
         rank: Rank = Rank.STATION,
         unit: str = "",
+        display: str = "",
         by: Actor | None = None,
     ) -> str:
         """Add a user; returns the token, which is kept nowhere.
@@ -220,6 +233,7 @@ class People:
             certificates: What its client certificates are known by; see `Directory.bind`.
             rank: The level of a person's office.
             unit: The code of a person's unit, or empty.
+            display: How pages and papers write the person; the name unless given.
             by: The admin; this process's own account unless given.
 
         Raises:
@@ -233,6 +247,7 @@ class People:
             row, token = self._directory.add_user(
                 name,
                 roles,
+                display=display,
                 created_ms=self._clock.millis(),
                 drill=self._drill,
                 machine=machine,
@@ -280,27 +295,85 @@ class People:
             )
         if rank is None and unit is None:
             raise InputError("Which rank or unit? Give at least one of them.", field="rank")
-        await self._change(lambda: self._directory.appoint(name, rank, unit), "user.appoint", admin)
+        await self.amend(lambda: self._directory.appoint(name, rank, unit), "user.appoint", admin)
 
     async def bind(self, name: str, certificate: str, *, by: Actor | None = None) -> None:
         """Let a client certificate stand for a machine. Raises as `Directory.bind`."""
         admin = self._admin(by)
-        await self._change(lambda: self._directory.bind(name, certificate), "user.bind", admin)
+        await self.amend(lambda: self._directory.bind(name, certificate), "user.bind", admin)
 
     async def unbind(self, name: str, certificate: str, *, by: Actor | None = None) -> None:
         """Let a client certificate in no more. Raises as `Directory.unbind`."""
         admin = self._admin(by)
-        await self._change(lambda: self._directory.unbind(name, certificate), "user.unbind", admin)
+        await self.amend(lambda: self._directory.unbind(name, certificate), "user.unbind", admin)
 
     async def revoke(self, name: str, *, by: Actor | None = None) -> None:
         """Make a user's token and certificates worth nothing. Raises as `Directory.revoke`."""
         admin = self._admin(by)
-        await self._change(lambda: self._directory.revoke(name), "user.revoke", admin)
+        await self.amend(lambda: self._directory.revoke(name), "user.revoke", admin)
 
     async def sign_out(self, name: str, *, by: Actor | None = None) -> None:
-        """End every session of a person; the credential stays good. Raises as `revoke`."""
+        """End every session of a person, an admin's or one's own. Raises as `revoke`."""
+        who = self._himself_or_admin(name, by)
+        await self.amend(lambda: self._directory.row(name), "user.sign_out", who)
+
+    async def offer_passkey(self, name: str, days: float = 0, *, by: Actor | None = None) -> str:
+        """Let a person make a passkey once; returns the code, which is kept nowhere.
+
+        Raises:
+            AccessDenied: Who asks is no admin.
+            InputError: No such person, a machine, or too many days.
+            StoreError: It could not be put on disk; there is no such code.
+        """
         admin = self._admin(by)
-        await self._change(lambda: self._directory.row(name), "user.sign_out", admin)
+        if not 0 <= days <= LONGEST_CODE_DAYS:
+            raise InputError(f"A code is good for up to {LONGEST_CODE_DAYS:g} days.", field="days")
+        until = self._clock.millis() + int((days or CODE_DAYS) * DAY_MS)
+        code = ""
+
+        def offer() -> access.UserRow:
+            nonlocal code
+            row, code = with_code(self._directory.row(name), until)
+            return self._directory.change(row)
+
+        await self.amend(offer, "user.enrol", admin)
+        return code
+
+    async def remove_passkey(self, name: str, id: str, *, by: Actor | None = None) -> None:
+        """Let a person come in with a passkey no more; its sessions end.
+
+        Raises:
+            AccessDenied: Who asks is neither that person nor an admin.
+            InputError: No such person or passkey.
+            StoreError: It could not be put on disk; it is as it was.
+        """
+        who = self._himself_or_admin(name, by)
+
+        def remove() -> access.UserRow:
+            return self._directory.change(without_passkey(self._directory.row(name), id))
+
+        await self.amend(remove, "user.passkey_remove", who)
+
+    async def bind_subject(self, name: str, subject: str, *, by: Actor | None = None) -> None:
+        """Let a subject of the provider stand for a person. Raises as `with_subject`."""
+        admin = self._admin(by)
+
+        def bind() -> access.UserRow:
+            return self._directory.change(with_subject(self._directory.row(name), subject))
+
+        await self.amend(bind, "user.bind", admin)
+
+    async def unbind_subject(self, name: str, subject: str, *, by: Actor | None = None) -> None:
+        """Let a subject of the provider stand for a person no more; its sessions end."""
+        admin = self._admin(by)
+
+        def unbind() -> access.UserRow:
+            return self._directory.change(without_subject(self._directory.row(name), subject))
+
+        await self.amend(unbind, "user.unbind", admin)
+
+    def _himself_or_admin(self, name: str, by: Actor | None) -> Actor:
+        return by if by is not None and by.id == f"user:{name}" else self._admin(by)
 
     def _admin(self, by: Actor | None) -> Actor:
         """Who changes the table: an admin, or the account that owns the store. Raises otherwise."""
@@ -308,10 +381,28 @@ class People:
         require(admin, Role.ADMIN, drill=self._drill)
         return admin
 
-    async def _change(self, change: Callable[[], access.UserRow], what: str, admin: Actor) -> None:
+    async def amend(
+        self,
+        change: Callable[[], access.UserRow],
+        what: str | Callable[[], str],
+        by: Actor,
+        facts: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Change one row, on record; one change at a time.
+
+        Args:
+            change: Changes the directory and returns the row; what it raises changes nothing.
+            what: The act, as the record names it; asked once the change is made.
+            by: Who does it; whether he may is the caller's matter.
+            facts: More for the record.
+
+        Raises:
+            StoreError: It could not be put on disk; nothing is changed.
+        """
         async with self._changing:
             await self._reload()
-            await self._keep(change(), what, admin)
+            row = change()
+            await self._keep(row, what if isinstance(what, str) else what(), by, facts)
 
     async def change(self, wanted: UserChange, by: Actor | None = None) -> str:
         """Do what a request asks for; returns a new token, or an empty text.
@@ -343,9 +434,11 @@ class People:
             case "appoint":
                 await self.appoint(wanted.name, rank=rank, unit=wanted.unit, by=by)
             case "bind" | "unbind":
-                change = self.bind if wanted.action == "bind" else self.unbind
-                for certificate in wanted.certificates:
-                    await change(wanted.name, certificate, by=by)
+                await self._bound(wanted, by)
+            case "enrol":
+                return await self.offer_passkey(wanted.name, wanted.days, by=by)
+            case "remove_passkey":
+                await self.remove_passkey(wanted.name, wanted.passkey, by=by)
             case "password":
                 secret = wanted.password.get_secret_value() if wanted.password else ""
                 await self.set_password(wanted.name, secret, by=by)
@@ -354,6 +447,15 @@ class People:
             case "revoke":
                 await self.revoke(wanted.name, by=by)
         return ""
+
+    async def _bound(self, wanted: UserChange, by: Actor | None) -> None:
+        is_bind = wanted.action == "bind"
+        change = self.bind if is_bind else self.unbind
+        for certificate in wanted.certificates:
+            await change(wanted.name, certificate, by=by)
+        other = self.bind_subject if is_bind else self.unbind_subject
+        for subject in wanted.subjects:
+            await other(wanted.name, subject, by=by)
 
     def _expires(self, days: float) -> int:
         if not 0 <= days <= LONGEST_DAYS:
@@ -365,9 +467,15 @@ class People:
     async def disable(self, name: str, *, by: Actor | None = None) -> None:
         """Keep a user from acting. Raises `InputError` for an unknown one, and as `add`."""
         admin = self._admin(by)
-        await self._change(lambda: self._directory.disable(name), "user.disable", admin)
+        await self.amend(lambda: self._directory.disable(name), "user.disable", admin)
 
-    async def _keep(self, row: access.UserRow, what: str, admin: Actor) -> None:
+    async def _keep(
+        self,
+        row: access.UserRow,
+        what: str,
+        admin: Actor,
+        told: Mapping[str, Json] | None = None,
+    ) -> None:
         roles = ",".join(row.roles)
         kept = UserRow(
             row.name,
@@ -386,7 +494,13 @@ class People:
             "unit": row.unit,
         }
         facts: dict[str, Json] = {"user": row.name, "roles": roles, **more}
-        more["password"] = row.password  # of the row alone, never of the record
+        facts |= {"passkeys": [one.id for one in row.passkeys]} if row.passkeys else {}
+        facts |= dict(told or {})
+        # Of the row alone, never of the record:
+        more["password"] = row.password
+        more["passkeys"] = [list(one) for one in row.passkeys]
+        more["subjects"] = row.subjects
+        more["enrol"] = [row.enrol_hash, row.enrol_until_ms]
         beside = StateRow(CREDENTIALS, row.name, json.dumps(more).encode())
         entry = EvidenceEntry("store", admin.id, what, facts)
         try:
@@ -399,8 +513,22 @@ class People:
             raise
 
 
-def _credentials(kept: dict[str, Any]) -> tuple[bool, int, tuple[str, ...], Rank, str, str]:
-    """What the row of state says: machine, expiry, certificates, rank, unit, password."""
+def passkey_view(passkey: Passkey) -> PasskeyView:
+    """A passkey as a list shows it; nothing of it opens anything."""
+    return PasskeyView(
+        id=passkey.id,
+        label=passkey.label,
+        aaguid=passkey.aaguid,
+        created_at=time_text(passkey.created_ms),
+        used_at=time_text(passkey.used_ms),
+        backed_up=passkey.backed_up,
+        blocked=passkey.blocked,
+    )
+
+
+def _credentials(kept: dict[str, Any]) -> tuple[Any, ...]:
+    """What the row of state says beside the first columns, in the order of `UserRow`."""
+    code, until_ms = kept.get("enrol", ("", 0))
     return (
         bool(kept.get("machine", False)),
         int(kept.get("expires", 0)),
@@ -408,4 +536,8 @@ def _credentials(kept: dict[str, Any]) -> tuple[bool, int, tuple[str, ...], Rank
         Rank.named(kept.get("rank", "station")),
         str(kept.get("unit", "")),
         str(kept.get("password", "")),
+        tuple(Passkey(*one) for one in kept.get("passkeys", ())),
+        tuple(kept.get("subjects", ())),
+        str(code),
+        int(until_ms),
     )

@@ -82,7 +82,7 @@ def build_app(
             *pages.routes(),
         ],
         middleware=[
-            Middleware(SecurityHeaders, secure=settings.web.is_secure),
+            Middleware(SecurityHeaders, secure=settings.web.has_tls_in_front),
             Middleware(HostCheck, web=settings.web),
             *([] if tracer is NOTHING else [Middleware(TraceContext, tracer=tracer)]),
         ],

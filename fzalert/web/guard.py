@@ -6,9 +6,10 @@ changes something asks for a credential everywhere.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection, Request
@@ -18,7 +19,6 @@ from fzalert.access import Actor
 from fzalert.clock import Clock
 from fzalert.config import WebSettings
 from fzalert.errors import AccessDenied, CredentialExpired, SignInDelayed
-from fzalert.service.api import DaemonApi
 from fzalert.web.peers import PeerCertificate, peer_in
 from fzalert.web.problems import ProblemError, from_error
 
@@ -27,8 +27,17 @@ __all__ = ["Guard", "HostCheck"]
 _LONGEST_TOKEN = 512
 _LONGEST_COOKIE = 64
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_OWN_PATH = re.compile(r"/(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?")
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
 
+
+_SAID = {
+    "access-denied": "没有通过。",
+    "passkey-refused": "通行密钥没有通过。",
+    "passkey-cloned": "这把通行密钥在两台设备上使用，已停用。",
+    "single-sign-on-refused": "统一登录没有通过。",
+}
+"""How a refused credential begins, in Chinese."""
 
 T = TypeVar("T")
 
@@ -69,6 +78,34 @@ class _Guessers:
         self._wrong.pop(address, None)
 
 
+class SignsIn(Protocol):
+    """What the guard asks: of a daemon, or of the people of a bank's desk."""
+
+    async def authenticate(self, token: str) -> Actor:
+        """Tell who holds a token."""
+        ...
+
+    async def by_certificate(self, fingerprint: str, names: tuple[str, ...]) -> Actor:
+        """Tell which machine a client certificate stands for."""
+        ...
+
+    async def sign_in(self, secret: str, *, name: str = "", address: str = "") -> str:
+        """Open a session; returns the cookie."""
+        ...
+
+    async def session(self, cookie: str) -> Actor | None:
+        """Tell who a session belongs to."""
+        ...
+
+    async def prove_anew(self, cookie: str, secret: str, *, address: str = "") -> str:
+        """Prove the person of a session anew; returns the new cookie."""
+        ...
+
+    async def sign_out(self, cookie: str) -> None:
+        """End a session."""
+        ...
+
+
 class Guard:
     """Turns a request into the actor behind it.
 
@@ -78,12 +115,12 @@ class Guard:
         clock: For the waits of guessers, and the end of certificates.
     """
 
-    def __init__(self, service: DaemonApi, web: WebSettings, clock: Clock) -> None:
+    def __init__(self, service: SignsIn, web: WebSettings, clock: Clock) -> None:
         self._service = service
         self._web = web
         self._clock = clock
         self._guessers = _Guessers(clock)
-        self.cookie = "__Host-fz" if web.is_secure else "fz"
+        self.cookie = "__Host-fz" if web.has_tls_in_front else "fz"
 
     async def bearer(self, request: HTTPConnection) -> Actor:
         """Return who holds the bearer token or the client certificate of a request.
@@ -204,6 +241,28 @@ class Guard:
         require_same_origin(request)
         await self._service.sign_out(self._cookie_of(request))
 
+    def cookie_of(self, request: HTTPConnection) -> str:
+        """The value of the session cookie of a request, or an empty text."""
+        return self._cookie_of(request)
+
+    async def otherwise(self, request: HTTPConnection, ask: Callable[[], Awaitable[T]]) -> T:
+        """Let a person show a credential that is neither token nor password, from our own page.
+
+        Raises:
+            ProblemError: 401 for a wrong one, 403 for a foreign page, 429 after many wrong ones.
+        """
+        require_same_origin(request)
+        address = _address(request)
+        self._guessers.check(address)
+        try:
+            answer = await ask()
+        except AccessDenied as error:
+            self._guessers.wrong(address)
+            detail = " ".join(part for part in (str(error.args[0]), error.hint) if part)
+            raise _unauthorised(_SAID.get(error.code, "") + detail, error.code) from None
+        self._guessers.right(address)
+        return answer
+
     def _cookie_of(self, request: HTTPConnection) -> str:
         cookie = request.cookies.get(self.cookie, "")
         return cookie if len(cookie) <= _LONGEST_COOKIE else ""
@@ -232,6 +291,11 @@ class Guard:
             raise _unauthorised("令牌无效或已停用。The token is wrong or was closed.") from None
         self._guessers.right(address)
         return answer
+
+
+def own_path(path: str) -> str:
+    """A path of our own, or the first page: no form and no link leads to another site."""
+    return path if _OWN_PATH.fullmatch(path) else "/"
 
 
 def require_same_origin(request: HTTPConnection) -> None:
@@ -278,6 +342,8 @@ class HostCheck:
         names: Collection[str] = web.hosts
         if web.is_loopback:
             names = {*_LOOPBACK_NAMES, web.host, *web.hosts}
+        if names and web.public_name:
+            names = {*names, web.public_name}
         self._names = frozenset(name.lower() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

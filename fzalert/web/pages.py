@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import mimetypes
-import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from importlib.resources import files
-from urllib.parse import parse_qs
 
 import jinja2
 from starlette.requests import Request
@@ -16,15 +14,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from fzalert.access import Actor
-from fzalert.access.sessions import SESSION_LIFE_S
 from fzalert.clock import Clock
 from fzalert.config import WebSettings
 from fzalert.ports import AuthKind
 from fzalert.service.api import DaemonApi
-from fzalert.web.bodies import read_body, require_media_type
+from fzalert.web.freeze_desk import Desk, may_read
+from fzalert.web.freeze_pages import FreezePages
 from fzalert.web.guard import Guard
 from fzalert.web.headers import NONCE, page_policy
 from fzalert.web.problems import ProblemError
+from fzalert.web.signing import SigningPages
 from fzalert.web.streams import SSE_HEADERS, Stopping, StreamAnswer, server_event
 from fzalert.web.unknown import UnknownPages
 from fzalert.web.watch import Watch
@@ -38,8 +37,6 @@ HEARTBEAT = 10.0
 PACE = 0.5
 """Seconds between two updates of one stream at least."""
 RECENT = 25
-_OWN_PATH = re.compile(r"/(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?")
-_FORM = "application/x-www-form-urlencoded"
 
 
 class Pages:
@@ -85,19 +82,25 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals.update(
-            asset=self._asset, drill=drill, secure=web.is_secure, loopback=web.is_loopback
+            asset=self._asset,
+            drill=drill,
+            secure=web.has_tls_in_front,
+            loopback=web.is_loopback,
+            may_freeze=may_read,
         )
 
     def routes(self) -> Sequence[Route]:
         """The routes of the pages."""
+        desk = Desk(
+            self._service, self._guard, self._page, self._render, self._clock, self._stopping
+        )
         return [
             Route("/", self._status, methods=["GET"]),
             Route("/events", self._events, methods=["GET"]),
             Route("/warnings/{id}", self._warning, methods=["GET"]),
             *UnknownPages(self._service, self._guard, self._page, self._reader).routes(),
-            Route("/login", self._login, methods=["GET", "POST"]),
-            Route("/prove", self._prove, methods=["GET", "POST"]),
-            Route("/logout", self._logout, methods=["POST"]),
+            *FreezePages(desk).routes(),
+            *SigningPages(self._service, self._guard, self._web, self._page).routes(),
             Route("/static/{version}/{name}", self._static, methods=["GET"]),
         ]
 
@@ -182,72 +185,6 @@ class Pages:
         row = warning_row(view, await self._script_titles({view.script}))
         return self._page(request, "warning.html", actor=actor, row=row)
 
-    async def _login(self, request: Request) -> Response:
-        if request.method != "POST":
-            actor = await self._guard.session(request)
-            return self._page(request, "login.html", actor=actor, problem="")
-        form = await _form(request)
-        try:
-            cookie = await self._guard.login(
-                request, form.get("token", [""])[0], form.get("name", [""])[0].strip()
-            )
-        except ProblemError as problem:
-            if problem.status not in {401, 429}:
-                raise
-            page = self._page(
-                request, "login.html", status=problem.status, actor=None, problem=problem.detail
-            )
-            page.headers.update(problem.headers)
-            return page
-        return self._with_cookie(cookie, "/")
-
-    async def _prove(self, request: Request) -> Response:
-        """Ask who is signed in for the token once more, before an act that needs it."""
-        actor = await self._guard.session(request)
-        if actor is None:
-            return RedirectResponse("/login", status_code=303)
-        if request.method != "POST":
-            back = _own_path(request.query_params.get("next", "/"))
-            return self._page(request, "prove.html", actor=actor, problem="", back=back)
-        form = await _form(request)
-        back = _own_path(form.get("next", ["/"])[0])
-        try:
-            cookie = await self._guard.prove(request, form.get("token", [""])[0])
-        except ProblemError as problem:
-            if problem.status not in {401, 429}:
-                raise
-            page = self._page(
-                request,
-                "prove.html",
-                status=problem.status,
-                actor=actor,
-                problem=problem.detail,
-                back=back,
-            )
-            page.headers.update(problem.headers)
-            return page
-        return self._with_cookie(cookie, back)
-
-    def _with_cookie(self, cookie: str, to: str) -> Response:
-        answer = RedirectResponse(to, status_code=303)
-        answer.set_cookie(
-            self._guard.cookie,
-            cookie,
-            max_age=SESSION_LIFE_S,
-            secure=self._web.is_secure,
-            httponly=True,
-            samesite="lax",
-        )
-        return answer
-
-    async def _logout(self, request: Request) -> Response:
-        await self._guard.logout(request)
-        answer = RedirectResponse("/", status_code=303)
-        answer.delete_cookie(
-            self._guard.cookie, secure=self._web.is_secure, httponly=True, samesite="lax"
-        )
-        return answer
-
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]
         found = self._assets.get(name)
@@ -271,25 +208,18 @@ class Pages:
     ) -> Response:
         nonce = request.scope[NONCE]
         values.setdefault("actor", None)
-        body = self._templates.get_template(name).render(nonce=nonce, **values)
+        body = self._render(name, nonce=nonce, **values)
         headers = {
             "content-security-policy": page_policy(nonce),
             "referrer-policy": "same-origin",  # or its forms would come with Origin: null
         }
         return Response(body, status, headers=headers, media_type=HTML)
 
+    def _render(self, name: str, **values: object) -> str:
+        return self._templates.get_template(name).render(**values)
+
     def _asset(self, name: str) -> str:
         return f"/static/{self._assets[name][0]}/{name}"
-
-
-async def _form(request: Request) -> Mapping[str, Sequence[str]]:
-    require_media_type(request, _FORM)
-    return parse_qs((await read_body(request, 4096)).decode("ascii", "replace"))
-
-
-def _own_path(path: str) -> str:
-    """A path of our own, or the first page: a form never leads to another site."""
-    return path if _OWN_PATH.fullmatch(path) else "/"
 
 
 def _read_assets() -> dict[str, tuple[str, bytes]]:

@@ -197,7 +197,7 @@ async def test_an_admin_sees_who_is_signed_in_and_ends_it_over_the_socket(house:
             with pytest.raises(AccessDenied):
                 await far.sessions(teller)
             with pytest.raises(AccessDenied):
-                await far.change_user(UserChange(action="sign_out", name="wang"), teller)
+                await far.change_user(UserChange(action="sign_out", name="li"), teller)
             (view,) = await far.sessions()
             assert view.name == "wang"
             await far.change_user(UserChange(action="sign_out", name="wang"))
