@@ -12,27 +12,23 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
-__all__ = ["DAEMON", "DESK", "HOOK", "environment", "guarded"]
+__all__ = ["BUGS", "DAEMON", "DESK", "environment", "guarded"]
 
-_FILE, _STEP, _COUNT = "FZ_FREEZE_FILE", "FZ_FREEZE_STEP", "FZ_FREEZE_COUNT"
+_FILE, _STEP, _BUG = "FZ_FREEZE_FILE", "FZ_FREEZE_STEP", "FZ_FREEZE_BUG"
 _BROKEN = 70
 
-HOOK = """
-from fzalert.testing import freeze_steps
-freeze_steps.guarded()
-"""
-"""The text of a `sitecustomize.py` that switches this on."""
-
-_Word: TypeAlias = Callable[..., str]
+_Given: TypeAlias = Mapping[str, Any]
+_Word: TypeAlias = Callable[[_Given], str]
 _EVENTS = {
     "instruction.approved": "approval",
     "instruction.sent": "sending",
-    "instruction.acknowledged": "acknowledgement",
+    "instruction.acked": "acknowledgement",
     "instruction.answered": "receipt",
 }
 DAEMON = (
@@ -60,34 +56,34 @@ DESK = (
 """Steps of the desk."""
 
 
-def environment(file: Path, die_at: str, *, count: int = 1) -> dict[str, str]:
-    """The variables for a process that dies.
+def environment(file: Path, die_at: str = "", *, bug: str = "") -> dict[str, str]:
+    """The variables for a process.
 
     Args:
-        file: Where it says so.
-        die_at: One of `DAEMON` or `DESK`.
-        count: At the how manieth time it gets there.
+        file: Where it says that it dies.
+        die_at: One of `DAEMON` or `DESK`, or empty: it lives on.
+        bug: One of `BUGS`, or empty.
 
     Raises:
-        ValueError: There is no such step.
+        ValueError: There is no such step, or no such bug.
     """
-    if die_at not in {*DAEMON, *DESK}:
-        raise ValueError(f"no step {die_at!r}")
+    if die_at not in {"", *DAEMON, *DESK} or bug not in {"", *BUGS}:
+        raise ValueError(f"no step {die_at!r}, or no bug {bug!r}")
     file.unlink(missing_ok=True)
-    return {_FILE: str(file), _STEP: die_at, _COUNT: str(count)}
+    return {_FILE: str(file), _STEP: die_at, _BUG: bug}
 
 
 def guarded() -> None:
     """Switch on where the variables ask for it; a hook that does not fit ends the process."""
-    if _STEP not in os.environ:
+    if _FILE not in os.environ:
         return
     try:
-        marks = _Marks(Path(os.environ[_FILE]), os.environ[_STEP], int(os.environ[_COUNT]))
-        step = os.environ[_STEP]
-        if step in DESK:
-            _install_desk(marks)
-        else:
-            _install_daemon(marks)
+        step, bug = os.environ[_STEP], os.environ[_BUG]
+        marks = _Marks(Path(os.environ[_FILE]), step)
+        if step:
+            (_install_desk if step in DESK else _install_daemon)(marks)
+        if bug:
+            BUGS[bug]()
     except Exception as error:  # noqa: BLE001  whatever it is, no test may run without its hook
         sys.stderr.write(f"freeze_steps: the hook does not fit: {error!r}\n")
         os._exit(_BROKEN)
@@ -96,30 +92,27 @@ def guarded() -> None:
 class _Marks:
     """What the wrappers call."""
 
-    def __init__(self, file: Path, die_at: str, count: int) -> None:
+    def __init__(self, file: Path, die_at: str) -> None:
         self._file = file
         self._die_at = die_at
-        self._left = count
 
     def at(self, step: str) -> None:
         """Die here where that was asked for."""
-        if step != self._die_at:
-            return
-        self._left -= 1
-        if not self._left:
+        if step and step == self._die_at:
             self._file.write_text(step, encoding="utf-8")
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _install_daemon(marks: _Marks) -> None:
     def written(when: str) -> _Word:
-        def word(_self: Any, _id: str, _case: Any, events: Any, *_: Any) -> str:
-            return next((f"{_EVENTS[e.type]} {when}" for e in events if e.type in _EVENTS), "")
+        def word(given: _Given) -> str:
+            kinds = [one.type for one in given["events"]]
+            return next((f"{_EVENTS[kind]} {when}" for kind in kinds if kind in _EVENTS), "")
 
         return word
 
-    def taken(_self: Any, row: Any) -> str:
-        return "answer taken from the feed" if str(row.kind) == "answer" else ""
+    def taken(given: _Given) -> str:
+        return "answer taken from the feed" if str(given["row"].kind) == "answer" else ""
 
     wrap = functools.partial(_wrap, marks)
     wrap("fzalert.freeze.book:CaseBook._write", written("decided"), written("on disk"))
@@ -140,30 +133,28 @@ def _install_daemon(marks: _Marks) -> None:
 
 
 def _install_desk(marks: _Marks) -> None:
-    def let_in(_self: Any, method: str, *_: Any) -> str:
-        return "package let in" if method == "POST" else ""
+    def let_in(given: _Given) -> str:
+        return "package let in" if given["method"] == "POST" else ""
 
     def written(when: str) -> _Word:
-        def word(_self: Any, _key: str, _row: Any, what: str, *_: Any) -> str:
-            return {"desk.receive": f"item {when}", "desk.answer": f"answer {when}"}.get(what, "")
+        words = {"desk.receive": f"item {when}", "desk.answer": f"answer {when}"}
+        return lambda given: words.get(given["what"], "")
 
-        return word
-
-    def given(page: Any) -> str:
+    def answered(page: Any) -> str:
         return "answer given" if page.items else ""
 
     wrap = functools.partial(_wrap, marks)
     wrap("fzalert.access.requests:RequestGate.check", after=let_in)
     wrap("fzalert.desk.inbox:Inbox._write", written("decided"), written("on disk"))
     wrap("fzalert.desk.service:ask_hook", _always("before core"), _always("core has acted"))
-    wrap("fzalert.desk.service:DeskService.answers", found=given)
+    wrap("fzalert.desk.service:DeskService.answers", found=answered)
 
 
 def _always(word: str) -> _Word:
-    return lambda *_: word
+    return lambda _: word
 
 
-def _never(*_: Any) -> str:
+def _never(_: object) -> str:
     return ""
 
 
@@ -176,13 +167,15 @@ def _wrap(
 ) -> None:
     """Note a step before and one after a function, as words say for its arguments or its result."""
     real = _found(place)
+    shape = inspect.signature(real)
     if inspect.iscoroutinefunction(real):
 
         @functools.wraps(real)
         async def waiting(*args: Any, **kwargs: Any) -> Any:
-            marks.at(before(*args))
+            given = shape.bind(*args, **kwargs).arguments
+            marks.at(before(given))
             result = await real(*args, **kwargs)
-            marks.at(after(*args) or found(result))
+            marks.at(after(given) or found(result))
             return result
 
         _put(place, waiting)
@@ -190,9 +183,10 @@ def _wrap(
 
     @functools.wraps(real)
     def plain(*args: Any, **kwargs: Any) -> Any:
-        marks.at(before(*args))
+        given = shape.bind(*args, **kwargs).arguments
+        marks.at(before(given))
         result = real(*args, **kwargs)
-        marks.at(after(*args) or found(result))
+        marks.at(after(given) or found(result))
         return result
 
     _put(place, plain)
@@ -216,3 +210,52 @@ def _found(place: str) -> Callable[..., Any]:
 def _put(place: str, marked: object) -> None:
     where, name = _owner(place)
     setattr(where, name, marked)
+
+
+# -- planted bugs --------------------------------------------------------------------------
+
+
+def _send_apart() -> None:
+    """The message to the desk is written by a commit of its own, after that of the event."""
+    from fzalert.store import ChangeSet
+
+    place = "fzalert.freeze.book:CaseBook._write"
+    real = _found(place)
+    shape = inspect.signature(real)
+
+    async def apart(*args: Any, **kwargs: Any) -> Any:
+        given = shape.bind(*args, **kwargs)
+        accepts = tuple(given.arguments["around"].accepts)
+        given.arguments["around"] = replace(given.arguments["around"], accepts=())
+        written = await real(*given.args, **given.kwargs)
+        if accepts:
+            store = given.arguments["self"]._store
+            return written[0], await store.commit(ChangeSet(accepts=accepts))
+        return written
+
+    _put(place, apart)
+
+
+def _forget_packages() -> None:
+    """A desk takes every package for a new one."""
+    place = "fzalert.desk.inbox:Inbox.take"
+    real, read = _found(place), _found("fzalert.desk.inbox:Inbox._read")
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    async def take(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self._read = nothing
+        try:
+            return await real(self, *args, **kwargs)
+        finally:
+            self._read = functools.partial(read, self)
+
+    _put(place, take)
+
+
+BUGS: dict[str, Callable[[], None]] = {
+    "sent apart from the event": _send_apart,
+    "the desk forgets": _forget_packages,
+}
+"""What may be planted: the recount has to find each."""
