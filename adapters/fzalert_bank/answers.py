@@ -145,7 +145,7 @@ def _acknowledged(body: bytes, package: BankPackage, keys: Sequence[str]) -> Rec
         carrier_id=package.application_id.encode()[:48],
         code="acknowledged",
         detail=f"On the desk's disk at {at}." if at else "",
-        proof=Proof.TAKEN,
+        proof=Proof.DEVICE,
     )
 
 

@@ -20,8 +20,9 @@ from fzalert.clock import Clock
 from fzalert.errors import GuardsUnmet, InputError, IntegrityError, StaleVersion, StoreError
 from fzalert.evidence import Json, Link
 from fzalert.freeze.commands import Authority, Command, Facts, OpenCase
+from fzalert.freeze.daily import COUNTS, Daily
 from fzalert.freeze.deadlines import Due, command_for, due
-from fzalert.freeze.decide import Refusals, decide
+from fzalert.freeze.decide import Refusal, Refusals, decide
 from fzalert.freeze.events import (
     Event,
     InstructionApproved,
@@ -54,8 +55,6 @@ CASES = "freeze-case"
 """Namespace of the rows that list the cases; the value is `open` or `ended`."""
 DOCUMENTS = "freeze-document"
 """Namespace of the documents of cases, each sealed with its case's key."""
-COUNTS = "freeze-count"
-"""Namespace of the rows by which a day's instructions of a person and of a unit are counted."""
 ONCE = "freeze-once"
 """Namespace of the keys under which changes were asked for; see `commands.Once`."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,6 +84,10 @@ class Around:
 
 Look: TypeAlias = Callable[[FreezeCase, datetime], Awaitable[Around]]
 """Asked with the very case and time that are decided about, so that nothing lies between."""
+
+
+Fire: TypeAlias = Callable[[str, Due, Deadline, Authority], Awaitable[None]]
+"""Does what a deadline of a case asks for, and removes its row in the same commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,7 @@ class CaseBook:
         self._store = store
         self._sealer = sealer
         self._clock = clock
+        self._daily = Daily(store, policy)
         self._changing: dict[str, asyncio.Lock] = {}
         self._cases: OrderedDict[str, FreezeCase] = OrderedDict()
 
@@ -219,7 +223,7 @@ class CaseBook:
 
     async def counted(self, who: str) -> int:
         """How many instructions a person prepared or approved today, or of a unit by its code."""
-        return len(await self._store.state(COUNTS, f"{legal_day(self.now())}/{who}/"))
+        return await self._daily.counted(who, self.now())
 
     async def sealed_document(self, case_id: str, name: str, body: bytes) -> StateRow:
         """The row that keeps a document, for the commit that attaches it.
@@ -293,6 +297,36 @@ class CaseBook:
             if not lock.locked():
                 self._changing.pop(case_id, None)
 
+    async def unmet(
+        self, case_id: str, *commands: Command, facts: Facts | None = None
+    ) -> list[tuple[Refusal, ...]]:
+        """What would stand against commands, one after another; nothing is done or recorded.
+
+        Args:
+            case_id: The case.
+            commands: Each is asked of the case as it would be after those before.
+            facts: What lies outside the case; what other cases hold is looked up here.
+
+        Returns:
+            The refusals of each command, none where it may be done; it ends with the first that
+            is refused.
+
+        Raises:
+            InputError: There is no such case.
+        """
+        case = await self.case(case_id)
+        found: list[tuple[Refusal, ...]] = []
+        for command in commands:
+            looked = await self._looked_up(case, command, facts or Facts())
+            asked = await self._daily.informed(command, self.now())
+            answer = decide(case, asked, self.policy, self.now(), looked)
+            if isinstance(answer, Refusals):
+                return [*found, answer.refusals]
+            for event in answer:
+                case = evolve(case, event, case_id, self._stop)
+            found.append(())
+        return found
+
     async def _decided(
         self,
         case_id: str,
@@ -307,35 +341,61 @@ class CaseBook:
             if look is not None and case is not None:
                 around = await look(case, now)
             facts = await self._looked_up(case, command, around.facts)
-            answer = decide(case, command, self.policy, now, facts)
-            refused = isinstance(answer, Refusals)
-            events = (
-                (self._refusal(answer, command, now),)
-                if isinstance(answer, Refusals)
-                else tuple(answer)
-            )
-            if isinstance(answer, Refusals) and case is None:
-                await self._refused_outside(answer, command)
-                raise _unmet(answer)
-            if not events:
-                if fired is not None:
-                    await self._store.commit(ChangeSet(deadlines=(_removed(fired),)))
-                return Change(await self.case(case_id), (), None)
-            try:
-                with_it = Around() if refused else around
-                after, committed = await self._write(
-                    case_id, case, events, with_it, command.by, fired
-                )
-            except BaseException as error:
-                self._cases.pop(case_id, None)
-                if isinstance(error, StaleVersion):
-                    continue
-                raise
-            self._remember(after)
-            if isinstance(answer, Refusals):
-                raise _unmet(answer)
-            return Change(after, events, committed)
+            async with self._daily.turn(command):
+                change = await self._settled(case_id, case, command, now, facts, around, fired)
+            if change is not None:
+                return change
         raise StoreError("The case kept changing meanwhile.", hint="Try again.")
+
+    async def _settled(
+        self,
+        case_id: str,
+        case: FreezeCase | None,
+        command: Command,
+        now: datetime,
+        facts: Facts,
+        around: Around,
+        fired: Deadline | None,
+    ) -> Change | None:
+        """Decide and write; None where somebody else changed the case meanwhile."""
+        command = await self._daily.informed(command, now)
+        answer = decide(case, command, self.policy, now, facts)
+        refused = isinstance(answer, Refusals)
+        events = (
+            (self._refusal(answer, command, now),)
+            if isinstance(answer, Refusals)
+            else tuple(answer)
+        )
+        if isinstance(answer, Refusals) and case is None:
+            await self._refused_outside(answer, command)
+            raise _unmet(answer)
+        if not events:
+            if fired is not None:
+                await self._store.commit(ChangeSet(deadlines=(_removed(fired),)))
+            return Change(await self.case(case_id), (), None)
+        try:
+            with_it = Around() if refused else around
+            after, committed = await self._write(
+                case_id, case, events, with_it, command.by, fired
+            )
+        except BaseException as error:
+            self._cases.pop(case_id, None)
+            if isinstance(error, StaleVersion):
+                return None
+            raise
+        self._remember(after)
+        if isinstance(answer, Refusals):
+            raise _unmet(answer)
+        for alarm in self._daily.alarms(events, command.by):
+            if alarm.is_new:
+                log.warning(
+                    "freeze.limit",
+                    of=alarm.of,
+                    kind=alarm.kind,
+                    count=alarm.count,
+                    limit=alarm.limit,
+                )
+        return Change(after, events, committed)
 
     async def _write(
         self,
@@ -367,7 +427,10 @@ class CaseBook:
             raise ValueError("a change without events")
         rows = [] if case is not None else [key.row(self._sealer)]
         rows += self._index_rows(case, after)
-        rows += [row for event in events for row in _count_rows(case_id, event, by)]
+        alarms = self._daily.alarms(events, by)
+        evidence += [alarm.entry(by) for alarm in alarms if alarm.is_new]
+        rows += self._daily.rows(case_id, events, by)
+        rows += await self._daily.alarm_rows(alarms, self.now())
         rows += _once_rows(case_id, events, by)
         rows += around.state
         before = () if case is None else due(case, self.policy)
@@ -384,8 +447,13 @@ class CaseBook:
 
     # -- deadlines -------------------------------------------------------------------------
 
-    async def run_due(self, by: Authority, limit: int = 200) -> int:
+    async def run_due(self, by: Authority, limit: int = 200, *, fire: Fire | None = None) -> int:
         """Fire what has fallen due, soonest first; returns how many.
+
+        Args:
+            by: Who acts.
+            limit: How many at most.
+            fire: Does what a standing deadline asks for; its command alone unless given.
 
         A deadline that no longer stands in its case is removed. One that fails stays, and the
         others go on; the first error is raised at the end.
@@ -395,7 +463,7 @@ class CaseBook:
         broken: list[Exception] = []
         for row in mine:
             try:
-                await self._fire(row, by)
+                await self._fire(row, by, fire)
             except (InputError, IntegrityError, StoreError) as error:
                 broken.append(error)
         if broken:
@@ -409,15 +477,21 @@ class CaseBook:
             return None
         return datetime.fromtimestamp(rows[0].due_at / 1000, UTC)
 
-    async def _fire(self, row: Deadline, by: Authority) -> None:
+    async def _fire(self, row: Deadline, by: Authority, fire: Fire | None) -> None:
         case_id = row.owner.removeprefix("case/")
         case = await self.case(case_id)
         standing = {_name(one): one for one in due(case, self.policy)}
         one = standing.get(row.name)
-        if one is None or _millis(one.due_at) != row.due_at:
+        if one is None:
             await self._store.commit(ChangeSet(deadlines=(_removed(row),)))
-            return
-        await self.do(case_id, command_for(one, by), fired=row)
+        elif _millis(one.due_at) != row.due_at:
+            # Set under other rules; it falls due when the present ones say.
+            moved = Deadline(row.owner, row.name, _millis(one.due_at), _body(one))
+            await self._store.commit(ChangeSet(deadlines=(moved,)))
+        elif fire is None:
+            await self.do(case_id, command_for(one, by), fired=row)
+        else:
+            await fire(case_id, one, row, by)
 
     def _deadlines(
         self, case_id: str, before: Sequence[Due], after: Sequence[Due], fired: Deadline | None
@@ -509,16 +583,6 @@ class CaseBook:
             command=answer.command,
             guards=answer.guards,
         )
-
-
-def _count_rows(case_id: str, event: Event, by: Authority) -> list[StateRow]:
-    """Rows that count an instruction for the day's limits of a person and of a unit."""
-    if not isinstance(event, InstructionPrepared | InstructionApproved):
-        return []
-    day = legal_day(event.at)
-    one = f"{case_id}/{event.id}/{event.type}"
-    names = [by.actor, *([by.unit] if by.unit else [])]
-    return [StateRow(COUNTS, f"{day}/{name}/{one}", b"1") for name in names]
 
 
 def _once_rows(case_id: str, events: Sequence[Event], by: Authority) -> list[StateRow]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from fzalert.access import Role
-from fzalert.freeze.events import TermsData
+from fzalert.freeze.events import CallData, TaskResult, TermsData
+from fzalert.freeze.ladder import LadderName
 from fzalert.freeze.model import InstructionKind
 from fzalert.freeze.results import Receipt
 from fzalert.freeze.values import (
@@ -57,6 +58,8 @@ class Authority:
         proved_at: When it last proved its identity anew (step-up).
         today: Instructions that it prepared or approved today.
         unit_today: The same of its unit.
+        sent_today: Instructions that it sent today.
+        unit_sent_today: The same of its unit.
         once: The key under which it asks, so that a repeated question changes nothing more.
     """
 
@@ -68,6 +71,8 @@ class Authority:
     proved_at: datetime | None = None
     today: int = 0
     unit_today: int = 0
+    sent_today: int = 0
+    unit_sent_today: int = 0
     once: Once | None = None
 
 
@@ -80,12 +85,16 @@ class Facts:
         desks: Institutions that the directory has a desk of.
         prefectures: First four digits of the area of each institution, by its desk's name.
         package_sha256: Hash of the package as it would be built now, hex.
+        way: A channel of the desk's entry by which the instruction did not go yet, or empty.
+        calls: Whom a rung of the ladder calls, by the rung's name.
     """
 
     open_elsewhere: frozenset[str] = frozenset()
     desks: frozenset[str] = frozenset()
     prefectures: dict[str, str] = field(default_factory=dict)
     package_sha256: str = ""
+    way: str = ""
+    calls: dict[str, tuple[CallData, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,14 +267,26 @@ class Remind:
 
 @dataclass(frozen=True, slots=True)
 class Escalate:
-    """No acknowledgement in time."""
+    """No acknowledgement or no result in time; or, `refused`, a channel cannot reach the desk."""
 
     by: Authority
     measure: str
     application_id: str
     step: int
-    to: str
     due_at: datetime
+    ladder: LadderName = "acknowledge"
+    why: Literal["deadline", "refused"] = "deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishTask:
+    """A person did what the ladder asked for."""
+
+    by: Authority
+    measure: str
+    task: str
+    result: TaskResult
+    note: str = ""
 
 
 Command: TypeAlias = (
@@ -288,5 +309,6 @@ Command: TypeAlias = (
     | Expire
     | Remind
     | Escalate
+    | FinishTask
 )
 """Anything that may be asked."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from dateutil.relativedelta import relativedelta
 
 from fzalert.freeze.commands import Authority, Command, Escalate, Expire, Remind
+from fzalert.freeze.ladder import LadderName, next_step, next_time
 from fzalert.freeze.model import (
     FreezeCase,
     FreezeMode,
@@ -27,10 +28,7 @@ from fzalert.freeze.model import (
 from fzalert.freeze.policy import Policy
 from fzalert.freeze.values import legal_day
 
-__all__ = ["LADDER", "Due", "DueKind", "command_for", "due", "working_days_after"]
-
-LADDER = ("next-channel", "phone", "supervisor", "centre")
-"""Who is asked next when a desk does not acknowledge: each rung waits twice as long as before."""
+__all__ = ["Due", "DueKind", "command_for", "due", "working_days_after"]
 
 
 class DueKind(enum.StrEnum):
@@ -83,10 +81,9 @@ def due(case: FreezeCase, policy: Policy) -> tuple[Due, ...]:
 
 def command_for(one: Due, by: Authority) -> Command:
     """What a fired deadline asks of its case."""
-    if one.kind is DueKind.ACKNOWLEDGE and not one.reminder:
-        return Escalate(
-            by, one.measure, one.application_id, one.step, LADDER[one.step - 1], one.due_at
-        )
+    if one.kind in {DueKind.ACKNOWLEDGE, DueKind.RESULT} and not one.reminder:
+        ladder: LadderName = "acknowledge" if one.kind is DueKind.ACKNOWLEDGE else "result"
+        return Escalate(by, one.measure, one.application_id, one.step, one.due_at, ladder)
     if one.kind in {DueKind.STOP_EXPIRY, DueKind.FREEZE_EXPIRY} and not one.reminder:
         return Expire(by, one.measure, one.due_at)
     return Remind(by, one.measure, one.name, one.due_at)
@@ -136,14 +133,15 @@ def _of_instruction(measure: Measure, current: Instruction, policy: Policy) -> I
         yield Due(measure.id, DueKind.FIRST_DISPATCH, "first-dispatch", first, first, current.id)
     if current.sent_at is None:
         return
-    if current.stage is Stage.SENT:
-        at = current.sent_at
-        for step in range(1, len(LADDER) + 1):
-            at += timedelta(minutes=policy.limit("acknowledge_minutes") * 2 ** (step - 1))
-            name = f"acknowledge-{step}"
-            yield Due(measure.id, DueKind.ACKNOWLEDGE, name, at, at, current.id, step)
-    result = current.sent_at + policy.hours("result_hours")
-    yield Due(measure.id, DueKind.RESULT, "result", result, result, current.id)
+    ladders: tuple[tuple[LadderName, DueKind], ...] = (
+        ("acknowledge", DueKind.ACKNOWLEDGE),
+        ("result", DueKind.RESULT),
+    )
+    for ladder, kind in ladders:
+        at = next_time(current, ladder, policy)
+        step = next_step(current, ladder)
+        if at is not None:
+            yield Due(measure.id, kind, f"{kind}-{step}", at, at, current.id, step)
     if current.kind is InstructionKind.RETURN:
         day = working_days_after(legal_day(current.sent_at), policy.limit("return_working_days"))
         left = timedelta(days=(day - legal_day(current.sent_at)).days)

@@ -25,7 +25,7 @@ from fzalert.freeze.values import (
     _Value,
 )
 
-__all__ = ["Event", "TermsData", "dump_event", "load_event"]
+__all__ = ["CallData", "Event", "TaskResult", "TermsData", "dump_event", "load_event"]
 
 _Id = Annotated[str, Field(min_length=1, max_length=36)]
 _Reason = Annotated[str, Field(max_length=500)]
@@ -59,6 +59,18 @@ class TermsData(_Value):
     method: Literal["", "direct", "timestamp", "proportional"] = ""
     allocation: tuple[AllocationData, ...] = ()
     notice_from: AwareDatetime | None = None
+
+
+class CallData(_Value):
+    """Whom to telephone, by our own book."""
+
+    role: Annotated[str, Field(max_length=20)]
+    name: Annotated[str, Field(max_length=150)] = ""
+    phone: Annotated[str, Field(max_length=30)] = ""
+
+
+TaskResult: TypeAlias = Literal["taken", "told", "no-answer"]
+"""What came of a call: the desk has the instruction, somebody was told, or nobody was reached."""
 
 
 class CaseOpened(_Event):
@@ -237,7 +249,7 @@ class Reminded(_Event):
 
 
 class Escalated(_Event):
-    """No acknowledgement in time: the next rung of the ladder."""
+    """No acknowledgement or no result in time, or a desk out of reach: the next rung."""
 
     type: Literal["deadline.escalated"] = "deadline.escalated"
     measure: str
@@ -245,6 +257,23 @@ class Escalated(_Event):
     step: int
     to: str
     late_seconds: int = 0
+    ladder: Literal["acknowledge", "result"] = "acknowledge"
+    channel: str = ""
+    due_at: AwareDatetime | None = None
+    why: Literal["deadline", "refused"] = "deadline"
+    task: str = ""
+    calls: tuple[CallData, ...] = ()
+
+
+class TaskDone(_Event):
+    """A person did what the ladder asked for."""
+
+    type: Literal["task.done"] = "task.done"
+    measure: str
+    id: _Id
+    task: str
+    result: TaskResult
+    note: _Reason = ""
 
 
 class Refused(_Event):
@@ -278,6 +307,7 @@ Event: TypeAlias = Annotated[
     | MeasureCancelled
     | Reminded
     | Escalated
+    | TaskDone
     | Refused,
     Field(discriminator="type"),
 ]

@@ -15,7 +15,9 @@ from fzalert.freeze.model import (
     InstructionKind,
     Measure,
     MeasureState,
+    Rung,
     Stage,
+    Task,
     Terms,
 )
 from fzalert.freeze.results import Outcome, Receipt, result_of
@@ -178,13 +180,14 @@ def _sent(event: e.InstructionSent, case: FreezeCase, stop: timedelta) -> Freeze
     del stop
     measure = case.measures[event.measure]
     current = _current(measure)
+    over = (*current.sent_over, event.channel)
     if current.sent_at is not None:  # another channel: the clocks run from the first
-        return case
+        return _with(case, replace(measure, current=replace(current, sent_over=over)))
     state = _SENT.get(current.kind, measure.state)
     held = measure.held_from
     if current.kind in {InstructionKind.RELEASE, InstructionKind.RETURN}:
         held = measure.state
-    sent = replace(current, stage=Stage.SENT, sent_at=event.at)
+    sent = replace(current, stage=Stage.SENT, sent_at=event.at, sent_over=over)
     return _with(case, replace(measure, current=sent, state=state, held_from=held))
 
 
@@ -195,13 +198,15 @@ def _acked(event: e.InstructionAcked, case: FreezeCase, stop: timedelta) -> Free
     current = _current(measure)
     state = MeasureState.ACKED if measure.state is MeasureState.SENT else measure.state
     acked = replace(current, stage=Stage.ACKED, acked_at=event.at)
+    measure = _relieved(measure, event.id, event.by, event.at, "acknowledged")
     return _with(case, replace(measure, current=acked, state=state))
 
 
 @_apply.register
 def _answered(event: e.Answered, case: FreezeCase, stop: timedelta) -> FreezeCase:
-    measure = case.measures[event.measure]
     receipt = event.receipt
+    open_ = case.measures[event.measure]
+    measure = _relieved(open_, receipt.application_id, event.by, event.at, "answered")
     instruction = measure.instruction(receipt.application_id)
     if instruction is None:
         return case
@@ -263,6 +268,7 @@ def _irrelevant(event: e.FoundIrrelevant, case: FreezeCase, stop: timedelta) -> 
 def _expired(event: e.MeasureExpired, case: FreezeCase, stop: timedelta) -> FreezeCase:
     del stop
     measure = case.measures[event.measure]
+    measure = _relieved(measure, "", event.by, event.at, "ended")
     past = measure.past
     if measure.current is not None:
         past = (*past, replace(measure.current, stage=_ended_stage(measure.current)))
@@ -289,13 +295,55 @@ def _lapsed(event: e.StopLapsed, case: FreezeCase, stop: timedelta) -> FreezeCas
 def _cancelled(event: e.MeasureCancelled, case: FreezeCase, stop: timedelta) -> FreezeCase:
     del stop
     measure = _put_back(case.measures[event.measure], Stage.WITHDRAWN)
+    measure = _relieved(measure, "", event.by, event.at, "ended")
     return _with(case, replace(measure, state=MeasureState.CANCELLED, ended=event.reason))
 
 
 @_apply.register
 def _escalated(event: e.Escalated, case: FreezeCase, stop: timedelta) -> FreezeCase:
     del stop
-    return _flag(case, event.measure, "escalated")
+    measure = case.measures.get(event.measure)
+    current = None if measure is None else measure.current
+    if measure is None or current is None or current.id != event.id:
+        return _flag(case, event.measure, "escalated")
+    due_at = event.due_at or event.at
+    rung = Rung(event.ladder, event.step, event.to, due_at, event.at, event.channel, event.why)
+    tasks = measure.tasks
+    if event.task:
+        calls = tuple((one.role, one.name, one.phone) for one in event.calls)
+        tasks = (*tasks, Task(event.task, event.to, event.id, event.ladder, event.at, calls))
+    current = replace(current, rungs=(*current.rungs, rung))
+    flags = measure.flags | {"escalated"}
+    return _with(case, replace(measure, current=current, tasks=tasks, flags=flags))
+
+
+@_apply.register
+def _task_done(event: e.TaskDone, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    measure = case.measures[event.measure]
+    tasks = tuple(
+        replace(one, done_at=event.at, done_by=event.by, result=event.result, note=event.note)
+        if one.id == event.task and one.is_open
+        else one
+        for one in measure.tasks
+    )
+    return _with(case, replace(measure, tasks=tasks))
+
+
+def _relieved(measure: Measure, application: str, by: str, at: datetime, result: str) -> Measure:
+    """Nobody has to call any more: what was waited for came, or the measure ended."""
+
+    def over(task: Task) -> bool:
+        ours = application in {"", task.application_id}
+        return task.is_open and ours and (result != "acknowledged" or task.ladder == "acknowledge")
+
+    if not any(map(over, measure.tasks)):
+        return measure
+    tasks = tuple(
+        replace(one, done_at=at, done_by=by, result=result) if over(one) else one
+        for one in measure.tasks
+    )
+    return replace(measure, tasks=tasks)
 
 
 def _reopened(measure: Measure) -> Measure:

@@ -35,7 +35,9 @@ __all__ = [
     "InstructionKind",
     "Measure",
     "MeasureState",
+    "Rung",
     "Stage",
+    "Task",
     "Terms",
 ]
 
@@ -161,6 +163,63 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of the ladder that was climbed.
+
+    Attributes:
+        ladder: acknowledge or result: what was waited for.
+        step: From 1.
+        to: next-channel, phone, supervisor or centre.
+        due_at: When it was due; the next one counts from here.
+        at: When it was climbed.
+        channel: By which the instruction went once more, or empty.
+        why: deadline, or refused where a channel could not reach the desk.
+    """
+
+    ladder: str
+    step: int
+    to: str
+    due_at: datetime
+    at: datetime
+    channel: str = ""
+    why: str = "deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that a person has to do because a desk is silent.
+
+    Attributes:
+        id: Its name in the case, such as m1-t1.
+        kind: phone, supervisor or centre: whom to call.
+        application_id: About which instruction.
+        ladder: acknowledge or result: what is waited for.
+        opened_at: When.
+        calls: Whom, in order: role, name, telephone, as our own book has them.
+        done_at: When it was done, or what it waited for came.
+        done_by: Who did it; a machine where it became needless.
+        result: taken, told, no-answer, acknowledged, answered or ended; empty while it is open.
+        note: What was said.
+    """
+
+    id: str
+    kind: str
+    application_id: str
+    ladder: str
+    opened_at: datetime
+    calls: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
+    done_at: datetime | None = None
+    done_by: str = ""
+    result: str = ""
+    note: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has to do it."""
+        return self.done_at is None
+
+
+@dataclass(frozen=True, slots=True)
 class Instruction:
     """One binding request about one account.
 
@@ -180,6 +239,8 @@ class Instruction:
         sent_at: When it left.
         acked_at: When the desk took it.
         result: Result code of the last answer.
+        sent_over: The channels that it went by, in their order; `paper` where it was printed.
+        rungs: The steps of the ladder that were climbed.
     """
 
     id: str
@@ -197,6 +258,8 @@ class Instruction:
     sent_at: datetime | None = None
     acked_at: datetime | None = None
     result: str = ""
+    sent_over: tuple[str, ...] = ()
+    rungs: tuple[Rung, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +289,9 @@ class Measure:
         flags: Words such as partial, late-receipt, stop-lapsed, escalated, appeal.
         receipts: Results in the order they came: application id, code, grade.
         ended: Why it ended.
+        tasks: What persons had to do because the desk was silent.
+        prefecture: First four digits of the institution's area, as the directory had it when a
+            freeze was approved; or empty.
     """
 
     id: str
@@ -250,6 +316,8 @@ class Measure:
     flags: frozenset[str] = frozenset()
     receipts: tuple[tuple[str, str, str], ...] = ()
     ended: str = ""
+    tasks: tuple[Task, ...] = ()
+    prefecture: str = ""
 
     @property
     def is_final(self) -> bool:

@@ -32,12 +32,17 @@ from fzalert.freeze.papers import PaperKind
 from fzalert.freeze.policy import load_policy
 from fzalert.freeze.results import Grade, Receipt
 from fzalert.freeze.values import AttachmentType, Duty, Filing, mask_number
+from fzalert.messages import mask_digits
 from fzalert.ports import Signer
 from fzalert.service import freeze_models as asks
 from fzalert.service.building import Building
+from fzalert.service.freeze_checking import check_next
+from fzalert.service.freeze_ladder import Ladder
+from fzalert.service.freeze_figures import figures_of
 from fzalert.service.freeze_models import MAY_READ, FreezeAnswer, FreezeAsk
 from fzalert.service.freeze_once import KeyedChanges, MadeBefore
 from fzalert.service.freeze_sending import Sending
+from fzalert.service.freeze_tasks import task_rows
 from fzalert.service.freeze_uploads import Uploads
 from fzalert.service.freeze_views import board_rows, case_view, event_view
 from fzalert.service.people import require
@@ -79,7 +84,11 @@ class Freezing:
         self._signer = signer
         self._changed = changed
         contacts = ContactBook(building.store, building.store.vault, clock)
+        self._contacts = contacts
         self._sending = Sending(building, self.book, contacts, chosen, drill=self._drill)
+        self.ladder = Ladder(
+            building, self.book, contacts, self._sending, chosen, drill=self._drill
+        )
         self._uploads = Uploads(clock)
         self._keyed_changes = KeyedChanges(building.store, building.store.vault, clock)
         self._duty = _duty_of(chosen)
@@ -102,6 +111,13 @@ class Freezing:
         match ask:
             case asks.ShowAsk() | asks.HistoryAsk() | asks.BoardAsk():
                 return await self._read(ask, by)
+            case asks.TasksAsk():
+                return await self._tasks(ask, by)
+            case asks.CheckAsk():
+                return await self._check(ask, by)
+            case asks.FiguresAsk():
+                require(by, *MAY_READ, drill=self._drill)
+                return FreezeAnswer(figures=await figures_of(self.book, self._contacts, ask.month))
             case asks.PaperAsk() | asks.BundleAsk():
                 return await self._export(ask, by)
             case asks.TraceAsk() | asks.ShareAsk():
@@ -181,6 +197,11 @@ class Freezing:
                 return await self._done(ask.case, told)
             case asks.ComplaintAsk():
                 return await self._done(ask.case, c.RecordComplaint(who, ask.measure, ask.number))
+            case asks.TaskDoneAsk():
+                measure = ask.task.partition("-")[0]
+                note = mask_digits(ask.note)
+                done = c.FinishTask(who, measure, ask.task, ask.result, note)
+                return await self._done(ask.case, done)
             case asks.CorrectAsk():
                 right = c.Correct(who, ask.measure, ask.account, ask.inflow, ask.reason)
                 return await self._done(ask.case, right)
@@ -295,7 +316,7 @@ class Freezing:
         engine = self._building.engine
         async with engine.routing.shared():
             found = _measure(await self.book.case(case_id), measure)
-            desk = frozenset[str]() if paper else await self._sending.desks(found)
+            way = "" if paper else await self._sending.first_way(found)
             history = await self.book.history(case_id)
             step = 1 + sum(_is_sending(entry.event, found) for entry in history)
             poked: frozenset[str] = frozenset()
@@ -303,15 +324,15 @@ class Freezing:
             async def look(case: FreezeCase, now: datetime) -> Around:
                 nonlocal poked
                 around, poked = await self._sending.leaving(
-                    case, _measure(case, measure), now, who.actor, paper=not desk, step=step
+                    case, _measure(case, measure), now, who.actor, way=way, step=step
                 )
                 return around
 
-            channel = "desk" if desk else "paper"
+            channel = "desk" if way else "paper"
             if who.once is not None:
                 known = (*told, f"{measure}: {channel}")
                 who = replace(who, once=replace(who.once, told=known))
-            sent = c.MarkSent(who, measure, channel, step)
+            sent = c.MarkSent(who, measure, way or "paper", step)
             change = await self.book.do(case_id, sent, look=look)
             if change.committed is not None:
                 for accepted in change.committed.accepted:
@@ -332,7 +353,7 @@ class Freezing:
             rows = []
             for case_id in await self.book.cases(ended=ask.ended):
                 case = await self.book.case(case_id)
-                rows += board_rows(case, policy, now, ended=ask.ended)
+                rows += board_rows(case, policy, now, ended=ask.ended, drill=self._drill)
             rows.sort(key=lambda row: (row.measure.next.due_at or _NEVER, row.case, row.measure.id))
             return FreezeAnswer(board=rows)
         if isinstance(ask, asks.HistoryAsk):
@@ -342,7 +363,29 @@ class Freezing:
         if ask.reveal:
             await self._on_record(by, "case.reveal", {"case": ask.case})
         case = await self.book.case(ask.case)
-        return FreezeAnswer(case=case_view(case, policy, now, reveal=ask.reveal))
+        return FreezeAnswer(case=case_view(case, policy, now, reveal=ask.reveal, drill=self._drill))
+
+    async def _tasks(self, ask: asks.TasksAsk, by: Actor) -> FreezeAnswer:
+        require(by, *MAY_READ, drill=self._drill)
+        if ask.reveal:
+            await self._on_record(by, "contact.reveal", {"case": ask.case or "all", "what": "task"})
+        rows: list[asks.TaskRow] = []
+        for case_id in [ask.case] if ask.case else await self.book.cases():
+            case = await self.book.case(case_id)
+            rows += task_rows(case, reveal=ask.reveal, drill=self._drill)
+        rows.sort(key=lambda row: row.task.opened_at)
+        return FreezeAnswer(tasks=rows)
+
+    async def _check(self, ask: asks.CheckAsk, by: Actor) -> FreezeAnswer:
+        require(by, *MAY_READ, drill=self._drill)
+        case = await self.book.case(ask.case)
+        measure = _measure(case, ask.measure)
+        who = await authority_of(by, self.book)
+        facts = c.Facts(
+            desks=await self._sending.desks(measure), prefectures=await self._sending.prefectures()
+        )
+        found = await check_next(self.book, case, measure, who, ask.kind, facts)
+        return FreezeAnswer(check=found)
 
     async def _export(self, ask: asks.PaperAsk | asks.BundleAsk, by: Actor) -> FreezeAnswer:
         require(by, *MAY_READ, drill=self._drill)
@@ -395,7 +438,9 @@ class Freezing:
     # -- parts -----------------------------------------------------------------------------
 
     def _told(self, case: FreezeCase) -> FreezeAnswer:
-        return FreezeAnswer(case=case_view(case, self.book.policy, self.book.now()))
+        return FreezeAnswer(
+            case=case_view(case, self.book.policy, self.book.now(), drill=self._drill)
+        )
 
     def _real(self, by: Actor) -> None:
         if by.drill and not self._drill:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from pydantic import ValidationError
 
@@ -21,7 +23,7 @@ from fzalert.freeze.commands import Acknowledge, Authority, Command, RecordRecei
 from fzalert.freeze.model import FreezeCase
 from fzalert.freeze.results import Grade, Receipt
 from fzalert.log import get_logger
-from fzalert.messages import FeedKind, FeedRow, TargetKind
+from fzalert.messages import FeedKind, FeedRow, Proof, TargetKind
 from fzalert.store import ChangeSet, StateRow, Store
 
 __all__ = ["ANSWER", "AnswerReader"]
@@ -37,6 +39,11 @@ KEY = "freeze/"
 BATCH = 500
 PERSIST_EVERY = 1000
 IDLE = 30.0
+UNREACHED = frozenset({"channel_down", "permanent"})
+"""What a channel says where the desk certainly has nothing."""
+OPENING = "line-opening"
+"""Code of a channel that has not asked the desk yet: it may be reached in a moment."""
+Refused: TypeAlias = Callable[[str, str, Authority, Sequence[StateRow]], Awaitable[bool]]
 
 
 class AnswerReader:
@@ -47,9 +54,18 @@ class AnswerReader:
         store: Keeps feed and cursor.
         engine: Tells when something changed.
         clock: Reader of time.
+        refused: Told of a desk that a channel could not reach; says whether it wrote the rows.
     """
 
-    def __init__(self, book: CaseBook, store: Store, engine: Engine, clock: Clock) -> None:
+    def __init__(
+        self,
+        book: CaseBook,
+        store: Store,
+        engine: Engine,
+        clock: Clock,
+        refused: Refused | None = None,
+    ) -> None:
+        self._refused = refused
         self._book = book
         self._store = store
         self._engine = engine
@@ -89,6 +105,9 @@ class AnswerReader:
         application = await self._application(row)
         if not application:
             return
+        if row.kind is FeedKind.RECEIPT and row.word in UNREACHED and row.code != OPENING:
+            await self._unreached(row, application)
+            return
         command = self._command(row, application)
         if command is None:
             return
@@ -111,6 +130,16 @@ class AnswerReader:
             log.warning("freeze.answer_refused", application=application, why=why)
             await self._store.commit(ChangeSet(state=(self._row(row.seq),)))
 
+    async def _unreached(self, row: FeedRow, application: str) -> None:
+        """Pass the desk over by its next way, where this row is the first to say so."""
+        if self._refused is None:
+            return
+        by = Authority(READER, machine=True)
+        try:
+            await self._refused(application, row.channel, by, [self._row(row.seq)])
+        except (GuardsUnmet, InputError) as error:
+            log.warning("freeze.answer_refused", application=application, why=error.code)
+
     async def _application(self, row: FeedRow) -> str:
         """The application that a message was about; empty where it is of no case."""
         warning = await self._store.warning(row.warning) if row.warning else None
@@ -121,7 +150,7 @@ class AnswerReader:
     @staticmethod
     def _command(row: FeedRow, application: str) -> Command | None:
         by = Authority(READER, machine=True)
-        if row.kind is FeedKind.RECEIPT and row.word == "sent":
+        if row.kind is FeedKind.RECEIPT and row.word == "sent" and row.proof >= Proof.DEVICE:
             return Acknowledge(by, application, row.channel)
         if row.kind is not FeedKind.ANSWER:
             return None

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from fzalert.clock import Clock
 from fzalert.errors import FzalertError
-from fzalert.freeze.book import CaseBook
+from fzalert.freeze.book import CaseBook, Fire
 from fzalert.freeze.commands import Authority
 from fzalert.log import get_logger
 
@@ -28,6 +28,8 @@ STALLED_AFTER = 120.0
 LATE = 5.0
 """Seconds from which on a deadline counts as late."""
 AGAIN_AFTER = 5.0
+MOST_ROUNDS = 20
+"""How often it looks again at once: a step that was missed may bring the next missed one."""
 
 
 class DeadlineRunner:
@@ -36,6 +38,7 @@ class DeadlineRunner:
     Args:
         book: Gives the cases.
         clock: Reader of time.
+        fire: Does what a deadline asks for; its command alone unless given.
 
     Attributes:
         is_running: Whether it was started.
@@ -45,8 +48,11 @@ class DeadlineRunner:
         failed: Why the last round failed, or empty.
     """
 
-    def __init__(self, book: Callable[[], CaseBook], clock: Clock) -> None:
+    def __init__(
+        self, book: Callable[[], CaseBook], clock: Clock, fire: Fire | None = None
+    ) -> None:
         self._book = book
+        self._fire = fire
         self._clock = clock
         self._wake = asyncio.Event()
         self._beat = clock.monotonic()
@@ -81,15 +87,20 @@ class DeadlineRunner:
         book = self._book()
         by = Authority(RUNNER, machine=True)
         try:
-            due = await book.next_due()
-            now = book.now()
-            if due is not None and due <= now:
+            for _ in range(MOST_ROUNDS):
+                due = await book.next_due()
+                now = book.now()
+                if due is None or due > now:
+                    break
+                self._beat = self._clock.monotonic()
                 behind = (now - due).total_seconds()
-                count = await book.run_due(by)
+                count = await book.run_due(by, fire=self._fire)
                 self.fired += count
                 if behind > LATE:
                     self.late += count
                     log.warning("freeze.deadlines_late", fired=count, seconds=round(behind))
+                if not count:
+                    break
             self.next_due = await book.next_due()
         except FzalertError as error:
             # The others of the round have fired; this one stays in the store and is tried again.

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from fzalert.access.actors import Role
-from fzalert.freeze.events import TermsData
+from fzalert.freeze.events import TaskResult, TermsData
 from fzalert.freeze.model import InstructionKind
 from fzalert.freeze.results import Receipt
 from fzalert.freeze.values import (
@@ -30,14 +30,22 @@ from fzalert.freeze.values import (
 __all__ = [
     "MAY_READ",
     "BoardRow",
+    "CallView",
     "CaseView",
+    "CheckView",
     "DocumentView",
+    "EscalationView",
     "EventView",
+    "FigureView",
     "FileView",
+    "FindingView",
     "FreezeAnswer",
     "FreezeAsk",
+    "GuardView",
     "MeasureView",
     "NextView",
+    "TaskRow",
+    "TaskView",
     "read_ask",
 ]
 
@@ -219,11 +227,45 @@ class HistoryAsk(_Ask):
     after: Annotated[int, Field(ge=0)] = 0
 
 
+class CheckAsk(_Ask):
+    """Ask what stands against the next act of a measure; nothing is done or recorded."""
+
+    action: Literal["check"] = "check"
+    case: _Case
+    measure: _Measure
+    kind: InstructionKind | None = None
+
+
+class TasksAsk(_Ask):
+    """List what persons have to do because a desk is silent; to reveal is put on record."""
+
+    action: Literal["tasks"] = "tasks"
+    case: Annotated[str, Field(max_length=80)] = ""
+    reveal: bool = False
+
+
+class TaskDoneAsk(_Ask):
+    """Say what came of a task; `taken` counts as the desk's acknowledgement."""
+
+    action: Literal["task-done"] = "task-done"
+    case: _Case
+    task: Annotated[str, Field(pattern=r"^m[0-9]{1,5}-t[0-9]{1,5}$")]
+    result: TaskResult
+    note: Annotated[str, Field(max_length=300)] = ""
+
+
 class BoardAsk(_Ask):
     """Read every measure with its clock."""
 
     action: Literal["board"] = "board"
     ended: bool = False
+
+
+class FiguresAsk(_Ask):
+    """Read the key figures by institution and month; nothing in them is about a person."""
+
+    action: Literal["figures"] = "figures"
+    month: Annotated[str, Field(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2]))?$")] = ""
 
 
 class PaperAsk(_Ask):
@@ -278,7 +320,11 @@ FreezeAsk = Annotated[
     | ComplaintAsk
     | ShowAsk
     | HistoryAsk
+    | CheckAsk
+    | TasksAsk
+    | TaskDoneAsk
     | BoardAsk
+    | FiguresAsk
     | PaperAsk
     | BundleAsk
     | TraceAsk
@@ -308,6 +354,55 @@ class NextView(_View):
     seconds: int | None = Field(default=None, description="Left; negative once it is over.")
 
 
+class CallView(_View):
+    """Whom to telephone, by our own book; persons are masked unless they are revealed."""
+
+    role: str = Field(description="desk, person-a, person-b, supervisor or centre.")
+    name: str
+    phone: str
+
+
+class TaskView(_View):
+    """What a person has to do because a desk is silent."""
+
+    id: str
+    kind: str = Field(description="phone, supervisor or centre.")
+    waits_for: str = Field(description="acknowledge or result.")
+    application_id: str
+    opened_at: datetime
+    calls: list[CallView] = Field(default_factory=list)
+    zh: str = Field(description="What to say; it names no account and no person.")
+    en: str
+    done_at: datetime | None = None
+    done_by: str = ""
+    result: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has to do it."""
+        return self.done_at is None
+
+
+class EscalationView(_View):
+    """The last step of the ladder that was climbed for the instruction in progress."""
+
+    waits_for: str = Field(description="acknowledge or result.")
+    step: int
+    to: str = Field(description="next-channel, phone, supervisor or centre.")
+    channel: str = ""
+    at: datetime
+    why: str = Field(description="deadline, or refused where the desk was out of reach.")
+
+
+class TaskRow(_View):
+    """One open task of some case."""
+
+    case: str
+    measure: str
+    institution: str
+    task: TaskView
+
+
 class MeasureView(_View):
     """One account at one institution, as it stands."""
 
@@ -335,6 +430,11 @@ class MeasureView(_View):
     flags: list[str] = Field(default_factory=list)
     receipts: list[str] = Field(default_factory=list)
     ended: str = ""
+    sent_over: list[str] = Field(
+        default_factory=list, description="Channels that the instruction went by, in order."
+    )
+    escalation: EscalationView | None = None
+    tasks: list[TaskView] = Field(default_factory=list, description="Open ones and done ones.")
     next: NextView
 
 
@@ -406,15 +506,81 @@ class TraceView(_View):
     estimate: Decimal
 
 
+class GuardView(_View):
+    """One guard that is not met."""
+
+    id: str
+    zh: str
+    en: str
+    source: str
+    detail: str = ""
+    field: str = ""
+    personal: bool = Field(default=False, description="Whether it is about who acts.")
+
+
+class FindingView(_View):
+    """One thing that the check of account and transfer found; a warning may be waived."""
+
+    code: str
+    severity: str
+    field: str
+    zh: str
+    en: str
+
+
+class CheckView(_View):
+    """What stands against the next act of a measure."""
+
+    act: str = Field(default="", description="prepare, approve, send, answer, or empty: none.")
+    kind: str = ""
+    unmet: list[GuardView] = Field(default_factory=list, description="Against doing it now.")
+    later: list[GuardView] = Field(
+        default_factory=list, description="What the approval will need of the case."
+    )
+    findings: list[FindingView] = Field(default_factory=list)
+
+
+class LengthsView(_View):
+    """How long a step took, in seconds."""
+
+    number: int = Field(description="How many of them there are.")
+    p50: float | None = Field(description="Half of them took no longer.")
+    p90: float | None = Field(description="Nine of ten took no longer.")
+
+
+class FigureView(_View):
+    """The figures of one institution in one month; see `fzalert.freeze.figures.FigureRow`."""
+
+    month: str
+    desk: str = Field(description="Code of the institution; empty for all together.")
+    name: str
+    sent: int
+    acked: int
+    stopped: int
+    mismatched: int
+    refused: int
+    report_to_send: LengthsView
+    send_to_ack: LengthsView
+    ack_to_stop: LengthsView
+    report_to_stop: LengthsView
+    asked: Decimal
+    money_stopped: Decimal
+    frozen: Decimal
+    returned: Decimal
+
+
 class FreezeAnswer(_View):
     """The answer to a request; what it has depends on what was asked."""
 
     case: CaseView | None = None
     board: list[BoardRow] = Field(default_factory=list)
+    tasks: list[TaskRow] = Field(default_factory=list)
     events: list[EventView] = Field(default_factory=list)
     files: list[FileView] = Field(default_factory=list)
     trace: list[TraceView] = Field(default_factory=list)
     shares: dict[str, Decimal] = Field(default_factory=dict)
+    figures: list[FigureView] = Field(default_factory=list)
+    check: CheckView | None = None
     note: str = ""
     repeated: bool = Field(
         default=False, description="Whether the change was made before, under the same key."

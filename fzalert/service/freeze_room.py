@@ -61,15 +61,18 @@ class FreezeRoom:
         from fzalert.service.freeze_answers import AnswerReader
         from fzalert.service.freeze_clock import DeadlineRunner
 
-        book = (await self._opened()).book
+        freezing = await self._opened()
+        book = freezing.book
         building = self._building
 
         def the_book() -> CaseBook:
             return book
 
         if self._runner is None:
-            self._runner = DeadlineRunner(the_book, self._clock)
-        answers = AnswerReader(book, building.store, building.engine, self._clock)
+            self._runner = DeadlineRunner(the_book, self._clock, freezing.ladder.fire)
+        answers = AnswerReader(
+            book, building.store, building.engine, self._clock, freezing.ladder.refused
+        )
         async with asyncio.TaskGroup() as group:
             _ = group.create_task(self._runner.run())
             _ = group.create_task(answers.run())

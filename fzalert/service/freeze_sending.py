@@ -13,13 +13,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from fzalert.config import FreezeSettings
-from fzalert.delivery import Caps, ChannelState, prepare
+from fzalert.delivery import Caps, Prepared, prepare
 from fzalert.errors import InputError
 from fzalert.freeze.book import Around, CaseBook
-from fzalert.freeze.commands import Facts
+from fzalert.freeze.commands import Authority, Facts
 from fzalert.freeze.contacts import ContactBook
 from fzalert.freeze.directory import facts_of
 from fzalert.freeze.model import FreezeCase, Instruction, Measure
@@ -47,9 +46,6 @@ from fzalert.messages import (
 )
 from fzalert.ports import Capabilities
 from fzalert.service.building import Building
-
-if TYPE_CHECKING:
-    from fzalert.store import Acceptance
 
 __all__ = ["PACKAGE", "PAPER", "Sending", "signer_of"]
 
@@ -100,37 +96,44 @@ class Sending:
 
     async def desks(self, measure: Measure) -> frozenset[str]:
         """The institution of a measure, where a channel serves its desk."""
-        return frozenset({measure.account.desk}) if await self._ways(measure) else frozenset()
+        return frozenset({measure.account.desk}) if await self.first_way(measure) else frozenset()
+
+    async def first_way(self, measure: Measure) -> str:
+        """The channel that a package goes by first; empty where it is printed."""
+        ways = await self._ways(measure)
+        return "" if ways[:1] in ((), ("",)) else ways[0]
+
+    async def ways_of(self, measure: Measure) -> tuple[str, ...]:
+        """Every channel that reaches the desk of a measure, in the order of trying."""
+        return tuple(name for name in await self._ways(measure) if name)
 
     async def prefectures(self) -> dict[str, str]:
         """Where each institution of the directory is."""
         return facts_of(await self._contacts.directory(), self._contacts.now()).prefectures
 
-    async def _ways(self, measure: Measure) -> Mapping[str, ChannelState]:
-        """The channel that a package goes by; none where it is printed.
+    async def _ways(self, measure: Measure) -> tuple[str, ...]:
+        """The configured channels to a desk, in order; an empty name stands for paper.
 
-        For a desk in the directory the first of its ways decides, as far as it is configured. Else
-        it is a channel whose own settings name the desk.
+        For a desk in the directory its entry decides, and nothing else. Else they are the channels
+        whose own settings name the desk.
         """
         code, channels = measure.account.desk, self._building.engine.channels
         serving = {
             name: one for name, one in channels.items() if one.serves(TargetKind.BANK_DESK, code)
         }
         if not code or not serving:
-            return {}
+            return ()
         directory = await self._contacts.directory()
         entry = directory.desks(self._contacts.now()).get(code)
-        for way in () if entry is None else entry.ways:
-            if way.kind == "paper":
-                return {}
-            if way.channel in serving:
-                return {way.channel: serving[way.channel]}
-        return {
-            name: one for name, one in serving.items() if one.capabilities.addresses is not None
-        }
+        if entry is not None:
+            named = ["" if way.kind == "paper" else way.channel for way in entry.ways]
+            return tuple(name for name in named if not name or name in serving)
+        return tuple(
+            name for name, one in serving.items() if one.capabilities.addresses is not None
+        )
 
     async def leaving(
-        self, case: FreezeCase, measure: Measure, now: datetime, by: str, *, paper: bool, step: int
+        self, case: FreezeCase, measure: Measure, now: datetime, by: str, *, way: str, step: int
     ) -> tuple[Around, frozenset[str]]:
         """What goes with the event that an instruction was sent, and the channels to wake.
 
@@ -139,7 +142,7 @@ class Sending:
             measure: Its measure.
             now: The time of the decision.
             by: Who sends.
-            paper: Print it; nothing goes to a desk.
+            way: The channel; empty prints it, and nothing goes to a desk.
             step: How often it was sent, from 1.
         """
         current = measure.current
@@ -156,10 +159,37 @@ class Sending:
             await self._book.sealed_document(case.id, PACKAGE + current.id, body),
             await self._book.sealed_document(case.id, PAPER + current.id, pdf),
         ]
-        if paper:
+        if not way:
             return Around(facts, (), rows), frozenset()
-        accepted, channels = await self._accept(measure, package, body, pdf, now, by, step)
-        return Around(facts, (accepted,), rows), channels
+        ready = await self._accept(measure, package, body, pdf, way, now, by, step)
+        return Around(facts, (ready.acceptance,), rows), ready.channels
+
+    async def again(
+        self,
+        case_id: str,
+        measure: Measure,
+        current: Instruction,
+        way: str,
+        now: datetime,
+        by: Authority,
+    ) -> Prepared:
+        """The very same instruction once more, by another channel.
+
+        Its bytes are those that were sent, so that the desk finds one application with one content,
+        and acts once.
+
+        Raises:
+            InputError: They are not kept, or not those that were approved.
+        """
+        packages = await self._book.documents(case_id, PACKAGE + current.id)
+        papers = await self._book.documents(case_id, PAPER + current.id)
+        body, pdf = packages.get(PACKAGE + current.id), papers.get(PAPER + current.id)
+        if body is None or pdf is None:
+            raise InputError("What was sent is not kept.", field="application_id")
+        if hashlib.sha256(body).hexdigest() != current.package_sha256:
+            raise InputError("What is kept is not what was approved.", field="application_id")
+        step = len(current.sent_over) + 1
+        return await self._accept(measure, read_package(body), body, pdf, way, now, by.actor, step)
 
     async def _accept(
         self,
@@ -167,10 +197,11 @@ class Sending:
         package: Package,
         body: bytes,
         pdf: bytes,
+        way: str,
         now: datetime,
         by: str,
         step: int,
-    ) -> tuple[Acceptance, frozenset[str]]:
+    ) -> Prepared:
         engine = self._building.engine
         rendition = BankPackage(
             package.application_id,
@@ -202,17 +233,16 @@ class Sending:
             del target, capabilities
             return rendition
 
-        ready = await prepare(
+        return await prepare(
             warning,
             hashlib.sha256(key.encode()).digest(),
-            await self._ways(measure),
+            {way: engine.channels[way]},
             render,
             self._building.store,
             self._building.ids,
             Caps(),
             engine.lease_for,
         )
-        return ready.acceptance, ready.channels
 
     # -- papers ----------------------------------------------------------------------------
 

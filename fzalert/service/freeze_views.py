@@ -18,6 +18,7 @@ from fzalert.service.freeze_models import (
     MeasureView,
     NextView,
 )
+from fzalert.service.freeze_tasks import escalation_view, task_view
 
 __all__ = ["board_rows", "case_view", "event_view"]
 
@@ -42,17 +43,25 @@ _TODO: Mapping[MeasureState, tuple[str, str]] = {
     _S.RELEASE_SENT: ("等待解除回执", "wait for the receipt of the release"),
     _S.RETURNING: ("等待返还回执", "wait for the receipt of the return"),
 }
+_CALL: Mapping[str, tuple[str, str]] = {
+    "phone": ("银行专岗未响应：按通讯录电话催办", "the desk is silent: telephone it"),
+    "supervisor": ("银行专岗未响应：报告负责人协调", "the desk is silent: ask the supervisor"),
+    "centre": ("银行专岗未响应：联系反诈中心", "the desk is silent: ask the anti-fraud centre"),
+}
 _HIDDEN = frozenset({"at", "by", "type", "measure"})
 _TOLD = frozenset(
     {
         *("id", "kind", "channel", "step", "rank", "package_sha256", "command", "deadline", "to"),
         *("late_seconds", "level", "parent", "due_at", "expired_at"),
+        *("ladder", "why", "task", "result"),
     }
 )
 """Fields of events that name nobody."""
 
 
-def case_view(case: FreezeCase, policy: Policy, now: datetime, *, reveal: bool = False) -> CaseView:
+def case_view(
+    case: FreezeCase, policy: Policy, now: datetime, *, reveal: bool = False, drill: bool = False
+) -> CaseView:
     """A case as it stands; names and numbers are masked unless they are revealed."""
     standing = due(case, policy)
     number, name = (_plain, _plain) if reveal else (mask_number, mask_name)
@@ -76,17 +85,29 @@ def case_view(case: FreezeCase, policy: Policy, now: datetime, *, reveal: bool =
             for one in case.attachments
         ],
         measures=[
-            _measure_view(one, [d for d in standing if d.measure == one.id], now, reveal=reveal)
+            _measure_view(
+                case,
+                one,
+                [d for d in standing if d.measure == one.id],
+                now,
+                reveal=reveal,
+                drill=drill,
+            )
             for one in case.measures.values()
         ],
     )
 
 
 def board_rows(
-    case: FreezeCase, policy: Policy, now: datetime, *, ended: bool = False
+    case: FreezeCase,
+    policy: Policy,
+    now: datetime,
+    *,
+    ended: bool = False,
+    drill: bool = False,
 ) -> list[BoardRow]:
     """The measures of a case for the board, masked."""
-    view = case_view(case, policy, now)
+    view = case_view(case, policy, now, drill=drill)
     return [
         BoardRow(case=case.id, report=case.report.number, measure=one)
         for one in view.measures
@@ -123,7 +144,13 @@ def _plain(text: str) -> str:
 
 
 def _measure_view(
-    measure: Measure, standing: list[Due], now: datetime, *, reveal: bool
+    case: FreezeCase,
+    measure: Measure,
+    standing: list[Due],
+    now: datetime,
+    *,
+    reveal: bool,
+    drill: bool,
 ) -> MeasureView:
     account = measure.account
     number, name = (_plain, _plain) if reveal else (mask_number, mask_name)
@@ -145,6 +172,9 @@ def _measure_view(
         flags=sorted(measure.flags),
         receipts=[f"{id_} {code} {grade}" for id_, code, grade in measure.receipts],
         ended=measure.ended,
+        sent_over=[] if shown is None else list(shown.sent_over),
+        escalation=escalation_view(measure),
+        tasks=[task_view(case, measure, one, reveal=reveal, drill=drill) for one in measure.tasks],
         next=_next(measure, standing, now),
     )
     return view if shown is None else view.model_copy(update=_instruction(shown))
@@ -172,6 +202,9 @@ def _next(measure: Measure, standing: list[Due], now: datetime) -> NextView:
             Stage.REVIEW: ("审批待办文书", f"approve or reject the {current.kind}"),
             Stage.APPROVED: ("发送待发文书", f"send the {current.kind}"),
         }.get(current.stage, ("等待银行回执", f"wait for the receipt of the {current.kind}"))
+    waiting = [task for task in measure.tasks if task.is_open]
+    if waiting:
+        zh, en = _CALL[waiting[-1].kind]
     clocks = [one for one in standing if not one.reminder]
     # What lies ahead is nearer than what was missed; where all is missed, the last one is told.
     ahead = [one for one in clocks if one.due_at > now]

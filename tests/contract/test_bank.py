@@ -259,7 +259,7 @@ class TestBank(RefusalContract, SilenceContract, LinkContract, LifecycleContract
     ) -> None:
         assert isinstance(rendition, BankPackage)
         (sent,) = await self.send(adapter, self.make(context, target, rendition))
-        assert (sent.kind, sent.proof) == (ReceiptKind.SENT, Proof.TAKEN)
+        assert (sent.kind, sent.proof) == (ReceiptKind.SENT, Proof.DEVICE)
         assert sent.carrier_id == rendition.application_id.encode()
         for wrong in ({"acknowledges": "another"}, {"sha256": "0" * 64}):
             peer.acknowledged_as = wrong

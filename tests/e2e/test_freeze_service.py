@@ -39,6 +39,8 @@ prefecture = "1101"
 duty_phone = "010-12345678"
 """
 KIND = InstructionKind
+ACKNOWLEDGED = messages.Receipt(messages.ReceiptKind.SENT, proof=messages.Proof.DEVICE)
+"""The desk's own program says that it has the package."""
 PDF = b"%PDF-1.7 made up"
 
 
@@ -152,7 +154,7 @@ def desks() -> FarSide:
         rendition=RenditionKind.BANK,
         addresses=frozenset({BANK}),
     )
-    return FarSide(capabilities=bank)
+    return FarSide(lambda _: ACKNOWLEDGED, bank)
 
 
 @pytest.fixture

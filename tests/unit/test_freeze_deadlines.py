@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from fzalert.freeze import commands as c
-from fzalert.freeze.deadlines import LADDER, DueKind, due, working_days_after
-from fzalert.freeze.events import Escalated, Reminded
+from fzalert.freeze.deadlines import DueKind, due, working_days_after
+from fzalert.freeze.events import Escalated, InstructionSent, Reminded
 from fzalert.freeze.model import InstructionKind, MeasureState
 from tests.unit.freezing import World
 
@@ -33,24 +34,102 @@ def test_a_report_is_entered_within_half_an_hour() -> None:
     assert found["entry-15m"] == at + timedelta(minutes=15)
 
 
-def test_the_ladder_waits_twice_as_long_at_each_rung() -> None:
+def test_the_ladder_goes_on_until_the_desk_acknowledges() -> None:
     world = World()
     world.opened()
     world.sent()
     sent = world.now
-    found = named(world)
-    gaps = [found[f"acknowledge-{step}"] - sent for step in range(1, len(LADDER) + 1)]
-    assert gaps == [timedelta(minutes=minutes) for minutes in (5, 15, 35, 75)]
-    world.later(minutes=16)
-    assert world.fire_due() == [name for name, at in found.items() if at <= world.now]
-    rungs = [event for event in world.log if isinstance(event, Escalated)]
-    assert [(rung.step, rung.to) for rung in rungs] == [(1, "next-channel"), (2, "phone")]
-    assert "escalated" in world.measure().flags
+    assert named(world)["acknowledge-1"] == sent + timedelta(minutes=5)
+    world.facts = replace(world.facts, way="bank-mail")
+    world.later(minutes=5)
+    assert "acknowledge-1" in world.fire_due()
+    world.facts = replace(world.facts, way="")
     # The second channel does not set the clocks back.
-    world.do(c.MarkSent(world.system, "m1", "bank-mail", 2))
-    assert named(world)["acknowledge-3"] == sent + timedelta(minutes=35)
+    assert named(world)["acknowledge-2"] == sent + timedelta(minutes=15)
+    world.later(minutes=60)
+    while [name for name in world.fire_due() if name.startswith("acknowledge")]:
+        pass
+    rungs = [event for event in world.log if isinstance(event, Escalated)]
+    assert [(rung.step, rung.to, rung.channel) for rung in rungs] == [
+        (1, "next-channel", "bank-mail"),
+        (2, "phone", ""),
+        (3, "supervisor", ""),
+        (4, "centre", ""),
+    ]
+    assert [rung.late_seconds // 60 for rung in rungs] == [0, 50, 30, 10]
+    again = [event for event in world.log if isinstance(event, InstructionSent)]
+    assert [(event.channel, event.step) for event in again][1:] == [("bank-mail", 2)]
+    assert "escalated" in world.measure().flags
+    assert [task.kind for task in world.measure().tasks] == ["phone", "supervisor", "centre"]
+    assert not [name for name in named(world) if name.startswith("acknowledge")]
+
+
+def test_an_acknowledgement_ends_the_ladder_and_what_it_asked_for() -> None:
+    world = World()
+    world.opened()
+    world.sent()
+    world.later(minutes=6)
+    assert "acknowledge-1" in world.fire_due()
+    (task,) = world.measure().tasks
+    assert (task.kind, task.is_open) == ("phone", True)
     world.do(c.Acknowledge(world.desk, "app-1"))
     assert not [name for name in named(world) if name.startswith("acknowledge")]
+    (task,) = world.measure().tasks
+    assert (task.is_open, task.result) == (False, "acknowledged")
+    # A deadline that was on its way meanwhile does nothing.
+    late = c.Escalate(world.system, "m1", "app-1", 2, world.now)
+    assert world.do(late) == ()
+
+
+def test_a_call_by_which_the_desk_took_it_is_an_acknowledgement() -> None:
+    world = World()
+    world.opened()
+    world.sent()
+    world.later(minutes=6)
+    world.fire_due()
+    (task,) = world.measure().tasks
+    assert world.no(c.FinishTask(world.desk, "m1", task.id, "told")) == ("role",)
+    assert world.no(c.FinishTask(world.author, "m1", "m1-t9", "told")) == ("unknown",)
+    world.do(c.FinishTask(world.author, "m1", task.id, "no-answer", "占线"))
+    assert world.measure().state is MeasureState.SENT
+    assert world.do(c.FinishTask(world.second, "m1", task.id, "taken")) == ()
+    world.later(minutes=20)
+    world.fire_due()
+    supervisor = world.measure().tasks[-1]
+    assert supervisor.kind == "supervisor"
+    world.do(c.FinishTask(world.author, "m1", supervisor.id, "taken"))
+    assert world.measure().state is MeasureState.ACKED
+    assert not [name for name in named(world) if name.startswith("acknowledge")]
+
+
+def test_a_desk_out_of_reach_is_passed_over_at_once_and_only_once() -> None:
+    world = World()
+    world.opened()
+    world.sent()
+    world.facts = replace(world.facts, way="bank-mail")
+    world.later(seconds=2)
+    world.do(c.Escalate(world.system, "m1", "app-1", 1, world.now, why="refused"))
+    assert world.do(c.Escalate(world.system, "m1", "app-1", 1, world.now, why="refused")) == ()
+    current = world.measure().current
+    assert current is not None
+    assert current.sent_over[1:] == ("bank-mail",)
+    assert named(world)["acknowledge-2"] == world.now + timedelta(minutes=10)
+
+
+def test_no_result_after_a_day_is_asked_for_by_telephone() -> None:
+    world = World()
+    world.opened()
+    world.sent()
+    world.do(c.Acknowledge(world.desk, "app-1"))
+    assert named(world)["result-1"] == world.now + timedelta(hours=24)
+    world.facts = replace(world.facts, way="bank-mail")
+    world.later(hours=24)
+    world.fire_due()
+    assert [(one.kind, one.ladder) for one in world.measure().tasks] == [("phone", "result")]
+    assert named(world)["result-2"] == world.now + timedelta(minutes=10)
+    world.do(world.receipt())
+    assert not [name for name in named(world) if name.startswith("result")]
+    assert [one.result for one in world.measure().tasks] == ["answered"]
 
 
 def test_forty_eight_hours_run_through_a_weekend() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from fzalert.access import Role
 from fzalert.freeze import commands, events
 from fzalert.freeze.decide.core import Asking, Decision, Refusals, handle, on_measure
+from fzalert.freeze.ladder import next_rung, next_step
 from fzalert.freeze.model import IN_FORCE, MeasureState, Stage
 
 _POLICE = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER)
+_MAY_CALL = _POLICE
 _UNDER_WAY = frozenset(
     {MeasureState.FREEZE_DRAFT, MeasureState.FREEZE_APPROVED, MeasureState.FREEZE_SENT}
 )
@@ -135,17 +137,74 @@ def _escalate(command: commands.Escalate, asking: Asking) -> Decision:
         return opened
     guards, _, measure = opened
     current = measure.current
-    if current is None or current.id != command.application_id or current.stage is not Stage.SENT:
+    if current is None or current.id != command.application_id:
         return guards.answer()
+    way = asking.facts.way
+    to = next_rung(current, command.ladder, way)
+    if to is None or command.step != next_step(current, command.ladder):
+        return guards.answer()  # acknowledged, answered, or climbed already
+    channel = way if to == "next-channel" else ""
+    task = "" if channel else f"{measure.id}-t{len(measure.tasks) + 1}"
     late = max(0, int((asking.now - command.due_at).total_seconds()))
-    return guards.answer(
-        events.Escalated(
-            at=asking.now,
-            by=command.by.actor,
-            measure=measure.id,
-            id=current.id,
-            step=command.step,
-            to=command.to,
-            late_seconds=late,
-        )
+    climbed = events.Escalated(
+        at=asking.now,
+        by=command.by.actor,
+        measure=measure.id,
+        id=current.id,
+        step=command.step,
+        to=to,
+        late_seconds=late,
+        ladder=command.ladder,
+        channel=channel,
+        due_at=command.due_at,
+        why=command.why,
+        task=task,
+        calls=() if channel else asking.facts.calls.get(to, ()),
     )
+    if not channel:
+        return guards.answer(climbed)
+    again = events.InstructionSent(
+        at=asking.now,
+        by=command.by.actor,
+        measure=measure.id,
+        id=current.id,
+        channel=channel,
+        step=len(current.sent_over) + 1,
+    )
+    return guards.answer(climbed, again)
+
+
+@handle.register
+def _finish_task(command: commands.FinishTask, asking: Asking) -> Decision:
+    opened = on_measure(asking, command)
+    if isinstance(opened, Refusals):
+        return opened
+    guards, _, measure = opened
+    guards.person(command.by, *_MAY_CALL)
+    task = next((one for one in measure.tasks if one.id == command.task), None)
+    if task is None:
+        return guards.stop("unknown", "没有该待办事项", "There is no such task.")
+    if not task.is_open:
+        # Two persons may have called; the second call changes nothing.
+        return guards.answer()
+    done = events.TaskDone(
+        at=asking.now,
+        by=command.by.actor,
+        measure=measure.id,
+        id=task.application_id,
+        task=task.id,
+        result=command.result,
+        note=command.note,
+    )
+    current = measure.current
+    waits = current is not None and current.stage is Stage.SENT
+    if command.result != "taken" or current is None or not waits or current.id != done.id:
+        return guards.answer(done)
+    told = events.InstructionAcked(
+        at=asking.now,
+        by=command.by.actor,
+        measure=measure.id,
+        id=current.id,
+        desk="telephone",
+    )
+    return guards.answer(done, told)
