@@ -131,6 +131,10 @@ _GROUPS = {
                 "登记催办结果。 Say what came of a call.",
             ),
             "board": ("fzalert.cli.freeze.cases:board", "全部措施与倒计时。 Every clock."),
+            "figures": (
+                "fzalert.cli.freeze.figures:figures",
+                "各行各月的时效与金额。 Speed and money, by bank and month.",
+            ),
         },
     ),
     "unknown": (
@@ -162,6 +166,16 @@ _GROUPS = {
             "script": (
                 "fzalert.cli.evidence:script",
                 "写出独立核对脚本。 The script that checks without fzalert.",
+            ),
+        },
+    ),
+    "keys": (
+        "保护个人数据的密钥。 The keys that protect personal data.",
+        {
+            "status": ("fzalert.cli.keys:status", "有哪些密钥，谁还用旧的。 Which keys there are."),
+            "rotate": (
+                "fzalert.cli.keys:rotate",
+                "换主密钥，全部重新加密。 Another master key; all sealed anew.",
             ),
         },
     ),

@@ -35,7 +35,7 @@ from fzalert.freeze.values import (
 )
 from fzalert.service import freeze_models as asks
 from fzalert.service.api import ServiceApi
-from fzalert.service.freeze_models import BoardRow, CaseView, EventView, MeasureView
+from fzalert.service.freeze_models import BoardRow, CaseView, EventView, FigureView, MeasureView
 
 __all__ = ["CaseHandle", "Freeze", "MeasureHandle"]
 
@@ -73,6 +73,10 @@ class Freeze:
     async def board(self, *, by: Actor, ended: bool = False) -> list[BoardRow]:
         """Every open measure with its clock, the most urgent first; with `ended` the others too."""
         return (await self._api.freeze(asks.BoardAsk(ended=ended), by)).board
+
+    async def figures(self, month: str = "", *, by: Actor) -> list[FigureView]:
+        """The key figures by institution and month; `month` as 2026-11, every one unless given."""
+        return (await self._api.freeze(asks.FiguresAsk(month=month), by)).figures
 
 
 class CaseHandle:

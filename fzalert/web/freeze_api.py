@@ -13,7 +13,7 @@ from pydantic import BaseModel, create_model
 
 from fzalert.freeze.model import InstructionKind
 from fzalert.service import freeze_models as asks
-from fzalert.service.freeze_models import CaseView, EventView
+from fzalert.service.freeze_models import CaseView, CheckView, EventView
 from fzalert.service.freeze_uploads import MOST
 from fzalert.web.endpoints import Answer, Call, Endpoint, NoBody, NoQuery, RawBody
 from fzalert.web.freeze_calls import (
@@ -21,6 +21,9 @@ from fzalert.web.freeze_calls import (
     AfterQuery,
     Board,
     BoardQuery,
+    CheckQuery,
+    Figures,
+    FiguresQuery,
     FreezeCalls,
     History,
     HistoryQuery,
@@ -158,6 +161,14 @@ def _reads(calls: FreezeCalls) -> list[Endpoint[BaseModel, BaseModel]]:
         (at, "getFreezeBoard", "Every measure with its clock", calls.board, Board, BoardQuery),
         (_CASE, "getFreezeCase", "A case as it stands, masked", calls.show, CaseView, NoQuery),
         (
+            f"{BASE}/figures",
+            "getFreezeFigures",
+            "Key figures by institution and month; no personal data",
+            calls.figures,
+            Figures,
+            FiguresQuery,
+        ),
+        (
             f"{_CASE}/history",
             "getFreezeHistory",
             "What happened in a case; `after` and `wait` follow it",
@@ -172,6 +183,14 @@ def _reads(calls: FreezeCalls) -> list[Endpoint[BaseModel, BaseModel]]:
             calls.trace,
             Trace,
             TraceQuery,
+        ),
+        (
+            f"{_MEASURE}/check",
+            "checkFreezeMeasure",
+            "What stands against the next act; nothing is done or recorded",
+            calls.check,
+            CheckView,
+            CheckQuery,
         ),
     ]
     return [

@@ -17,12 +17,15 @@ from starlette.responses import Response, StreamingResponse
 from fzalert.access import Actor
 from fzalert.access.actors import ActorKind
 from fzalert.errors import AccessDenied, ConfigError, FzalertError, GuardsUnmet, InputError
+from fzalert.freeze.model import InstructionKind
 from fzalert.service import freeze_models as asks
 from fzalert.service.freeze_models import (
     MAY_READ,
     BoardRow,
     CaseView,
+    CheckView,
     EventView,
+    FigureView,
     FileView,
     FreezeAnswer,
     TraceView,
@@ -38,6 +41,9 @@ __all__ = [
     "AfterQuery",
     "Board",
     "BoardQuery",
+    "CheckQuery",
+    "Figures",
+    "FiguresQuery",
     "FreezeCalls",
     "History",
     "HistoryQuery",
@@ -82,11 +88,29 @@ class AfterQuery(_Model):
     after: int = Field(default=0, ge=0, le=2**31, description="The version that is known already.")
 
 
+class FiguresQuery(_Model):
+    """Which month is counted."""
+
+    month: str = Field(
+        default="",
+        pattern=r"^([0-9]{4}-(0[1-9]|1[0-2]))?$",
+        description="As 2026-11; every month unless given.",
+    )
+
+
 class TraceQuery(_Model):
     """How the money is followed."""
 
     order: Literal["fifo", "lifo", "proportional"] = Field(
         default="fifo", description="Which money leaves an account first."
+    )
+
+
+class CheckQuery(_Model):
+    """What is asked about a measure."""
+
+    kind: InstructionKind | None = Field(
+        default=None, description="The instruction that is thought of; the next one unless given."
     )
 
 
@@ -101,6 +125,12 @@ class History(_Model):
 
     items: list[EventView]
     version: int = Field(description="Give it as `after` for what comes next.")
+
+
+class Figures(_Model):
+    """The key figures: months in order, in each the institutions, then all together."""
+
+    items: list[FigureView]
 
 
 class Trace(_Model):
@@ -197,6 +227,16 @@ class FreezeCalls:
     async def board(self, call: Call[NoBody, BoardQuery]) -> Board:
         """Every measure with its clock."""
         return Board(items=(await self._asked(call, asks.BoardAsk(ended=call.query.ended))).board)
+
+    async def check(self, call: Call[NoBody, CheckQuery]) -> CheckView:
+        """What stands against the next act."""
+        wanted = _made(asks.CheckAsk, call, {"kind": call.query.kind})
+        return (await self._asked(call, wanted)).check or CheckView()
+
+    async def figures(self, call: Call[NoBody, FiguresQuery]) -> Figures:
+        """The key figures."""
+        wanted = asks.FiguresAsk(month=call.query.month)
+        return Figures(items=(await self._asked(call, wanted)).figures)
 
     async def trace(self, call: Call[NoBody, TraceQuery]) -> Trace:
         """How the money went on."""

@@ -201,6 +201,8 @@ async def test_every_other_act_is_there(programs: Programs) -> None:
         f"{at}/duty",
         {"phone": "010-7654321", "unit_name": "青山县公安局", "unit_code": "110105000000"},
     )
+    check = (await programs.get("ma", f"{at}/measures/m1/check")).json()
+    assert check["act"] == "prepare"
     await programs.ok("ma", f"{at}/measures/m1/submit", {})
     await programs.ok("li", f"{at}/measures/m1/reject", {"reason": "再核对"})
     await programs.ok("ma", f"{at}/measures/m1/submit", {})
