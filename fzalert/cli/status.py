@@ -44,6 +44,11 @@ async def status() -> int:
     if deadlines.running:
         line = f"期限 deadlines: 已触发 fired {deadlines.fired}  迟 late {deadlines.late}"
         output.line(f"{line}  下一个 next {deadlines.next_due or '–'}")
+    for one in view.limits:
+        sign, word = ("■", "已到 reached") if one.count >= one.limit else ("▲", "接近 near")
+        output.line(
+            f"{sign} 每日上限 daily limit {word}: {one.of} {one.kind} {one.count}/{one.limit}"
+        )
     if deadlines.problem:
         output.line(f"■ 期限任务异常 deadlines are not kept: {deadlines.problem}")
     down = any(channel.state == "down" for channel in view.channels)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -25,8 +24,6 @@ from fzalert.freeze.deadlines import Due, command_for, due
 from fzalert.freeze.decide import Refusal, Refusals, decide
 from fzalert.freeze.events import (
     Event,
-    InstructionApproved,
-    InstructionPrepared,
     Refused,
     dump_event,
     load_event,
@@ -35,7 +32,8 @@ from fzalert.freeze.evolve import evolve, replay
 from fzalert.freeze.keys import KEYS, CaseKey, Sealer
 from fzalert.freeze.model import FreezeCase
 from fzalert.freeze.policy import Policy
-from fzalert.freeze.values import legal_day
+from fzalert.freeze.shelf import Shelf
+from fzalert.log import get_logger
 from fzalert.store import (
     Acceptance,
     ChangeSet,
@@ -46,6 +44,8 @@ from fzalert.store import (
     Store,
 )
 from fzalert.store import Event as StoredEvent
+
+log = get_logger("fzalert.freeze")
 
 __all__ = ["Around", "CaseBook", "Change", "Entry", "Exhibit", "Look", "stream_of"]
 
@@ -59,7 +59,6 @@ ONCE = "freeze-once"
 """Namespace of the keys under which changes were asked for; see `commands.Once`."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_TRIES = 5
-_CACHED = 512
 
 
 def stream_of(case_id: str) -> str:
@@ -145,7 +144,7 @@ class CaseBook:
         self._clock = clock
         self._daily = Daily(store, policy)
         self._changing: dict[str, asyncio.Lock] = {}
-        self._cases: OrderedDict[str, FreezeCase] = OrderedDict()
+        self._shelf = Shelf()
 
     def now(self) -> datetime:
         """The present, in UTC."""
@@ -160,16 +159,14 @@ class CaseBook:
             InputError: There is no such case, or its key was destroyed.
             IntegrityError: An event was altered.
         """
-        known = self._cases.get(case_id)
+        known = self._shelf.get(case_id)
         if known is not None:
-            self._cases.move_to_end(case_id)
             return known
         history = await self.history(case_id)
         case = replay((entry.event for entry in history), case_id, self._stop)
         if case is None:
             raise InputError("There is no such case.", field="case")
-        self._remember(case)
-        return case
+        return self._shelf.put(case)
 
     async def history(self, case_id: str) -> list[Entry]:
         """Every event of a case, in order.
@@ -375,15 +372,13 @@ class CaseBook:
             return Change(await self.case(case_id), (), None)
         try:
             with_it = Around() if refused else around
-            after, committed = await self._write(
-                case_id, case, events, with_it, command.by, fired
-            )
+            after, committed = await self._write(case_id, case, events, with_it, command.by, fired)
         except BaseException as error:
-            self._cases.pop(case_id, None)
+            self._shelf.drop(case_id)
             if isinstance(error, StaleVersion):
                 return None
             raise
-        self._remember(after)
+        _ = self._shelf.put(after)
         if isinstance(answer, Refusals):
             raise _unmet(answer)
         for alarm in self._daily.alarms(events, command.by):
@@ -517,12 +512,6 @@ class CaseBook:
     def _stop(self) -> timedelta:
         return self.policy.hours("stop_hours")
 
-    def _remember(self, case: FreezeCase) -> None:
-        self._cases[case.id] = case
-        self._cases.move_to_end(case.id)
-        while len(self._cases) > _CACHED:
-            self._cases.popitem(last=False)
-
     def _index(self, account_key: str) -> str:
         return self._sealer.blind_index(f"account/{account_key}").hex()
 
@@ -536,8 +525,7 @@ class CaseBook:
 
     def _index_rows(self, before: FreezeCase | None, after: FreezeCase) -> list[StateRow]:
         rows = []
-        ended = bool(after.measures) and all(one.is_final for one in after.measures.values())
-        state = b"ended" if ended else b"open"
+        state = b"ended" if after.has_ended else b"open"
         rows.append(StateRow(CASES, after.id, state))
         known = {} if before is None else before.measures
         for id_, measure in after.measures.items():

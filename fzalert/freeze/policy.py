@@ -21,7 +21,8 @@ __all__ = ["GUARDS", "GuardText", "Limit", "Policy", "load_policy"]
 
 GUARDS = frozenset(
     {
-        *("role", "step-up", "daily-limit", "clean", "duplicate", "protected", "protected-whole"),
+        *("role", "step-up", "daily-limit", "daily-sends", "clean", "duplicate"),
+        *("protected", "protected-whole"),
         *("two-officers", "second-person", "documents", "reason", "stop-count", "in-force"),
         *("filed", "legal-basis", "amount", "period", "rank", "whole-reason", "mass", "online"),
         *("duty-phone", "legal-review", "local-police", "same-rank", "package", "recipient"),

@@ -16,7 +16,7 @@ from fzalert.clock import Clock
 from fzalert.config import Settings
 from fzalert.errors import ConfigError
 from fzalert.service.building import SIGNING_KEY, Building
-from fzalert.service.models import DeadlinesView
+from fzalert.service.models import DeadlinesView, LimitView
 
 if TYPE_CHECKING:
     from fzalert.freeze.book import CaseBook
@@ -92,6 +92,18 @@ class FreezeRoom:
             late=runner.late,
             problem=problem,
         )
+
+    async def limits(self) -> list[LimitView]:
+        """Who is near a daily limit, or at it; nobody before the room was opened."""
+        freezing = self._freezing
+        if freezing is None:
+            return []
+        from fzalert.freeze.daily import alarms_of_day
+
+        found = await alarms_of_day(self._building.store, freezing.book.now())
+        return [
+            LimitView(of=one.of, kind=one.kind, count=one.count, limit=one.limit) for one in found
+        ]
 
     def _changed(self) -> None:
         if self._runner is not None:

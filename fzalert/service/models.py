@@ -532,6 +532,15 @@ class DeadlinesView(_Strict):
     problem: str = Field(default="", description="Why deadlines are not kept, or empty.")
 
 
+class LimitView(_Strict):
+    """Somebody who is near a daily limit of freeze requests, or has reached it."""
+
+    of: str = Field(description="The person's actor id, or the code of the unit.")
+    kind: str = Field(description="measures (prepared and approved) or sends.")
+    count: int = Field(description="How many today.")
+    limit: int = Field(description="How many there may be in a day.")
+
+
 class StatusView(_Strict):
     """How the whole process is."""
 
@@ -553,6 +562,9 @@ class StatusView(_Strict):
         default="",
         description="Why nothing new is taken: store-full, store-read-only or store-damaged; empty"
         " while all is well.",
+    )
+    limits: list[LimitView] = Field(
+        default_factory=list, description="Who is near a daily limit of freeze requests, or at it."
     )
     deadlines: DeadlinesView = Field(default_factory=DeadlinesView)
     evidence_head: str = ""

@@ -87,6 +87,7 @@ class Status:
             store_state=store.stopped,
             clock_suspect=self.clock.suspect,
             deadlines=self._freeze.view(),
+            limits=await self._freeze.limits(),
             evidence_head=chains[-1][2].hex() if chains else "",
             web=self.web,
             config=config.model_copy(update={"waiting": stranded(rows, channels)}),

@@ -101,6 +101,16 @@ class Metrics(Collector):
             yield CounterMetricFamily("fz_freeze_deadlines_late", late, deadlines.late)
             kept = "1 while the deadlines of freeze requests are kept, 0 where they stand still."
             yield GaugeMetricFamily("fz_freeze_deadlines_kept", kept, int(not deadlines.problem))
+            limits = GaugeMetricFamily(
+                "fz_freeze_limits",
+                "People and units that are near a daily limit of freeze requests, or have reached"
+                " it.",
+                labels=["state"],
+            )
+            reached = sum(one.count >= one.limit for one in status.limits)
+            limits.add_metric(["near"], len(status.limits) - reached)
+            limits.add_metric(["reached"], reached)
+            yield limits
         dropped = "Lines of the log that were lost, for want of room or of a disk."
         yield CounterMetricFamily("fz_log_dropped", dropped, _dropped())
 

@@ -39,6 +39,13 @@ def daily_limit(w: World) -> c.Command:
     return w.prepare(by=replace(w.author, today=50))
 
 
+def daily_sends(w: World) -> c.Command:
+    w.opened()
+    w.do(w.prepare())
+    w.do(c.Approve(w.second, "m1"))
+    return c.MarkSent(replace(w.second, sent_today=100), "m1", "bank-https")
+
+
 def clean(w: World) -> c.Command:
     w.opened()
     w.do(c.AddAccount(w.author, "m2", account(CARD[:-1] + "9"), (transfer(),)))

@@ -35,6 +35,7 @@ def _sent(command: commands.MarkSent, asking: Asking) -> Decision:
         return guards.wrong_state(measure)
     if not command.by.machine:
         guards.person(command.by, *_SENDING)
+        _daily(command.by, asking, guards)
     guards.need("package", asking.facts.package_sha256 == current.package_sha256)
     if command.channel != "paper":
         guards.need("recipient", measure.account.desk in asking.facts.desks)
@@ -48,6 +49,15 @@ def _sent(command: commands.MarkSent, asking: Asking) -> Decision:
             step=command.step,
         )
     )
+
+
+def _daily(by: commands.Authority, asking: Asking, guards: Guarded) -> None:
+    """A person sends so much a day; what the program sends again by itself never counts."""
+    limit = asking.policy.limit
+    mine = by.sent_today < limit("officer_sends_daily")
+    within = mine and by.unit_sent_today < limit("unit_sends_daily")
+    told = f"{by.sent_today} sent today, {by.unit_sent_today} in the unit"
+    guards.need("daily-sends", within, told)
 
 
 @handle.register
