@@ -162,11 +162,12 @@ class CaseBook:
         known = self._shelf.get(case_id)
         if known is not None:
             return known
+        drops = self._shelf.drops
         history = await self.history(case_id)
         case = replay((entry.event for entry in history), case_id, self._stop)
         if case is None:
             raise InputError("There is no such case.", field="case")
-        return self._shelf.put(case)
+        return self._shelf.put(case, drops)
 
     async def history(self, case_id: str) -> list[Entry]:
         """Every event of a case, in order.

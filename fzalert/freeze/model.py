@@ -368,6 +368,11 @@ class FreezeCase:
     measures: Mapping[str, Measure] = field(default_factory=dict)
     complaints: tuple[str, ...] = ()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has measures and all of them are final."""
+        return bool(self.measures) and all(one.is_final for one in self.measures.values())
+
     def of_application(self, application_id: str) -> Measure | None:
         """The measure that an application id belongs to."""
         return next(

@@ -36,6 +36,7 @@ from fzalert.messages import mask_digits
 from fzalert.ports import Signer
 from fzalert.service import freeze_models as asks
 from fzalert.service.building import Building
+from fzalert.service.freeze_board import Board
 from fzalert.service.freeze_checking import check_next
 from fzalert.service.freeze_figures import figures_of
 from fzalert.service.freeze_ladder import Ladder
@@ -44,7 +45,7 @@ from fzalert.service.freeze_once import KeyedChanges, MadeBefore
 from fzalert.service.freeze_sending import Sending
 from fzalert.service.freeze_tasks import task_rows
 from fzalert.service.freeze_uploads import Uploads
-from fzalert.service.freeze_views import board_rows, case_view, event_view
+from fzalert.service.freeze_views import case_view, event_view
 from fzalert.service.people import require
 from fzalert.store import ChangeSet, EvidenceEntry
 
@@ -92,6 +93,7 @@ class Freezing:
         self._uploads = Uploads(clock)
         self._keyed_changes = KeyedChanges(building.store, building.store.vault, clock)
         self._duty = _duty_of(chosen)
+        self._board = Board()
 
     async def answer(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         """Do what is asked.
@@ -353,7 +355,7 @@ class Freezing:
             rows = []
             for case_id in await self.book.cases(ended=ask.ended):
                 case = await self.book.case(case_id)
-                rows += board_rows(case, policy, now, ended=ask.ended, drill=self._drill)
+                rows += self._board.rows(case, policy, now, ended=ask.ended, drill=self._drill)
             rows.sort(key=lambda row: (row.measure.next.due_at or _NEVER, row.case, row.measure.id))
             return FreezeAnswer(board=rows)
         if isinstance(ask, asks.HistoryAsk):
