@@ -30,6 +30,8 @@ from fzalert.web.freeze_calls import (
     RequestBody,
     Sent,
     Shares,
+    Tasks,
+    TasksQuery,
     Trace,
     TraceQuery,
     Upload,
@@ -119,6 +121,12 @@ _ACTS = (
         "recordFreezeComplaint",
         "Record a holder's complaint or appeal by its number",
     ),
+    _Act(
+        f"{_CASE}/tasks/{{task}}/done",
+        asks.TaskDoneAsk,
+        "finishFreezeTask",
+        "Say what came of a task; `taken` is the desk's acknowledgement",
+    ),
 )
 
 
@@ -160,6 +168,14 @@ def _reads(calls: FreezeCalls) -> list[Endpoint[BaseModel, BaseModel]]:
     rows: list[tuple[str, str, str, Any, type[BaseModel], type[BaseModel]]] = [
         (at, "getFreezeBoard", "Every measure with its clock", calls.board, Board, BoardQuery),
         (_CASE, "getFreezeCase", "A case as it stands, masked", calls.show, CaseView, NoQuery),
+        (
+            f"{BASE}/tasks",
+            "listFreezeTasks",
+            "What persons have to do because a desk is silent, masked",
+            calls.tasks,
+            Tasks,
+            TasksQuery,
+        ),
         (
             f"{BASE}/figures",
             "getFreezeFigures",
@@ -244,6 +260,16 @@ def _taken(calls: FreezeCalls) -> list[Endpoint[BaseModel, BaseModel]]:
         ),
         _read(
             "POST",
+            f"{BASE}/tasks/reveal",
+            "revealFreezeTasks",
+            "The same with whom to call; it goes on record who saw it",
+            calls.tasks_in_plain,
+            Tasks,
+            NoBody,
+            query=TasksQuery,
+        ),
+        _read(
+            "POST",
             f"{_MEASURE}/paper",
             "getFreezePaper",
             "A paper of a measure as PDF; it goes on record who took it",
@@ -273,7 +299,7 @@ def _row(act: _Act, calls: FreezeCalls) -> Endpoint[BaseModel, BaseModel]:
     if act.whole:
         body: Any = act.ask.model_fields[act.whole].annotation
     else:
-        inside = {name for name in ("case", "measure") if f"{{{name}}}" in act.path}
+        inside = {name for name in ("case", "measure", "task") if f"{{{name}}}" in act.path}
         body = _body(act.ask, act.operation, inside | set(act.fixed))
     return _change(act.path, act.operation, act.summary, handle, CaseView, body)
 

@@ -28,6 +28,7 @@ from fzalert.service.freeze_models import (
     FigureView,
     FileView,
     FreezeAnswer,
+    TaskRow,
     TraceView,
 )
 from fzalert.service.freeze_uploads import format_of
@@ -50,6 +51,8 @@ __all__ = [
     "RequestBody",
     "Sent",
     "Shares",
+    "Tasks",
+    "TasksQuery",
     "Trace",
     "TraceQuery",
     "Upload",
@@ -98,6 +101,12 @@ class FiguresQuery(_Model):
     )
 
 
+class TasksQuery(_Model):
+    """Whose tasks are listed."""
+
+    case: str = Field(default="", max_length=80, description="One case; every one unless given.")
+
+
 class TraceQuery(_Model):
     """How the money is followed."""
 
@@ -131,6 +140,12 @@ class Figures(_Model):
     """The key figures: months in order, in each the institutions, then all together."""
 
     items: list[FigureView]
+
+
+class Tasks(_Model):
+    """Open tasks of persons, the oldest first."""
+
+    items: list[TaskRow]
 
 
 class Trace(_Model):
@@ -232,6 +247,15 @@ class FreezeCalls:
         """What stands against the next act."""
         wanted = _made(asks.CheckAsk, call, {"kind": call.query.kind})
         return (await self._asked(call, wanted)).check or CheckView()
+
+    async def tasks(self, call: Call[NoBody, TasksQuery]) -> Tasks:
+        """What persons have to do."""
+        return Tasks(items=(await self._asked(call, asks.TasksAsk(case=call.query.case))).tasks)
+
+    async def tasks_in_plain(self, call: Call[NoBody, TasksQuery]) -> Tasks:
+        """The same with whom to call, on record."""
+        wanted = asks.TasksAsk(case=call.query.case, reveal=True)
+        return Tasks(items=(await self._asked(call, wanted)).tasks)
 
     async def figures(self, call: Call[NoBody, FiguresQuery]) -> Figures:
         """The key figures."""
