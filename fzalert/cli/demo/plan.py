@@ -33,6 +33,11 @@ class Place:
         return self.root / "carrier-frames.log"
 
     @property
+    def case(self) -> Path:
+        """Papers, board and bundle of the case."""
+        return self.root / "case"
+
+    @property
     def report(self) -> Path:
         """The report."""
         return self.root / "report.html"
@@ -83,30 +88,7 @@ def write_config(
     speaker = f'device = "{sink}"' if sound_server else 'wav = "atm-area.wav"'
     # A longer buffer than a branch needs: the demo plays beside nine other processes.
     server = f'server = "{sound_server}"\nlatency_ms = 400\n' if sound_server else ""
-    place.config.write_text(
-        f"""# Written by `fzalert demo`. Everything in it is of this machine alone.
-[store]
-url = "sqlite:///data/fzalert.db"
-
-[identity]
-county = "青山县"
-bank = "青山农商银行"
-branch = "城关支行"
-sign = "青山反诈"
-
-[drill]
-enabled = true
-
-[web]
-host = "127.0.0.1"
-port = {web_port}
-
-[limits.quiet_hours]
-enabled = false            # the demo runs at any hour
-
-[log]
-file = "logs/daemon.jsonl"
-
+    channels = f"""
 [[channel]]
 name = "mobile"
 adapter = "sms.cmpp"
@@ -148,6 +130,42 @@ name = "liaison"
 adapter = "post.webhook"
 groups = [{{ name = "village-heads", url = "http://127.0.0.1:{webhook_port}/hook", \
 secret = {{ file = "secrets/webhook" }}, private = true }}]
-""",
-        encoding="utf-8",
-    )
+"""
+    place.config.write_text(_head(web_port) + channels, encoding="utf-8")
+
+
+def write_case_config(place: Place, *, web_port: int) -> None:
+    """Write the configuration of a daemon that has the case alone."""
+    place.config.write_text(_head(web_port), encoding="utf-8")
+
+
+def _head(web_port: int) -> str:
+    return f"""# Written by `fzalert demo`. Everything in it is of this machine alone.
+[store]
+url = "sqlite:///data/fzalert.db"
+
+[identity]
+county = "青山县"
+bank = "青山农商银行"
+branch = "城关支行"
+sign = "青山反诈"
+
+[drill]
+enabled = true
+
+[web]
+host = "127.0.0.1"
+port = {web_port}
+
+[limits.quiet_hours]
+enabled = false            # the demo runs at any hour
+
+[freeze]
+unit_name = "青山县公安局（演练）"
+unit_code = "110105000000"
+prefecture = "1101"
+duty_phone = "010-00000000"
+
+[log]
+file = "logs/daemon.jsonl"
+"""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
+from fzalert.cli.demo.freeze_story import CaseTold
 from fzalert.cli.demo.story import RESULTS, Sample, Told, number, results, stats_of
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 860, 260, 60, 34
@@ -28,7 +30,11 @@ svg text { font-size: 13px; fill: #444c55 }
 
 
 def write_report(
-    path: Path, told: Told, last_line: str, pictures: Sequence[tuple[str, str]]
+    path: Path,
+    told: Told,
+    last_line: str,
+    pictures: Sequence[tuple[str, str]],
+    case: CaseTold,
 ) -> None:
     """Write the page.
 
@@ -37,6 +43,7 @@ def write_report(
         told: What happened.
         last_line: The line of counts.
         pictures: File name and caption of each picture that lies beside the page.
+        case: The case that followed.
     """
     parts = [
         "<!doctype html><html lang=zh-CN><meta charset=utf-8>",
@@ -58,6 +65,7 @@ def write_report(
         _urgent(told),
         *(_picture(name, caption) for name, caption in pictures),
         _sound(told),
+        _case(case, path.parent),
         "<h2>名单与退回的行 The lists, and every row that was refused</h2>",
         _refusals(told),
         "<h2>各村 By village</h2>",
@@ -197,6 +205,20 @@ def _sound(told: Told) -> str:
         f"<p>与录音库逐秒比对：{verdict}；{found.get('windows_passed')}/{found.get('windows')}"
         f" 个一秒窗口吻合，最低 {found.get('worst')}；{found.get('controls')} 段其他录音中"
         f" {found.get('controls_passed')} 段吻合。</p>"
+    )
+
+
+def _case(case: CaseTold, folder: Path) -> str:
+    files = [case.board, *case.papers, case.bundle]
+    links = "".join(
+        f"<li><a href='{_text(quote(str(file.relative_to(folder))))}'>{_text(file.name)}</a></li>"
+        for file in files
+    )
+    return (
+        "<h2>紧急止付 The case, at simulated banks</h2>"
+        f"<p>案件 {_text(case.case)}：三家模拟银行收到 {case.packages} 件指令，原始日志中止付"
+        f" {case.by_banks} 笔；一笔因户名不符被拒，更正后办结；资金追到第二级账户。证据包核对："
+        f"{_text(case.verified)}</p><ul>{links}</ul>"
     )
 
 

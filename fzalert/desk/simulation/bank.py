@@ -17,7 +17,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from fzalert.access import Actor
+from fzalert.access import Actor, Directory, Role
 from fzalert.clock import Clock, SystemClock
 from fzalert.desk.inbox import DeskAnswer
 from fzalert.desk.service import AnswersPage, DeskService
@@ -26,7 +26,7 @@ from fzalert.desk.simulation.core import CoreBanking
 from fzalert.desk.simulation.rawlog import RawLog
 from fzalert.desk.simulation.scenario import Does, FakeBankPlan, Rule
 from fzalert.errors import InputError, NotConnected
-from fzalert.freeze.package import Receipt
+from fzalert.freeze.package import DocumentKind, Receipt, read_package
 
 __all__ = ["FakeBank", "open_bank"]
 
@@ -71,7 +71,23 @@ class FakeBank(DeskService):
             self._log.write(self.plan.code, "fault", what="deaf", sha256=digest)
             await self._over.wait()
             raise NotConnected("模拟：银行不应答 The fake bank is deaf.")
-        return await super().take(path, headers, body, *more, **named)
+        told = await super().take(path, headers, body, *more, **named)
+        self._rehearse(body)
+        return told
+
+    def _rehearse(self, body: bytes) -> None:
+        """Answer a rehearsal too: a desk keeps it from core banking, but this one is made up."""
+        package = read_package(body)
+        name = f"rehearsal-{package.application_id}"
+        binding = package.document is DocumentKind.INSTRUCTION
+        if package.drill and binding and name not in self._background.running:
+            _ = self._background.once(name, lambda: self._rehearsed(body, package.application_id))
+
+    async def _rehearsed(self, body: bytes, application_id: str) -> None:
+        status, said = await self._core.ask(body)
+        if status.startswith("200"):
+            core = Directory().machine_actor("core", roles=frozenset({Role.BANK_DESK}))
+            _ = await self.answer(application_id, DeskAnswer.model_validate_json(said), core)
 
     @override
     async def answers(

@@ -164,7 +164,7 @@ class CoreBanking:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            status, body = await self._answered(await _body_of(reader))
+            status, body = await self.ask(await _body_of(reader))
             head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
             head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             writer.write(head.encode() + body)
@@ -176,7 +176,15 @@ class CoreBanking:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _answered(self, body: bytes) -> tuple[str, bytes]:
+    async def ask(self, body: bytes) -> tuple[str, bytes]:
+        """Ask about a package, as the hook does.
+
+        Returns:
+            The status line of HTTP, and the fields of a `DeskAnswer` as JSON where it is 200.
+
+        Raises:
+            InputError: It is no package.
+        """
         package = read_package(body)
         rule, application = self.rule_of(body), package.application_id
         known = self._done.get(application)
