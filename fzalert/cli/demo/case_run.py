@@ -49,7 +49,7 @@ async def banks(place: Place, seed: int) -> AsyncIterator[Path]:
 async def tell_case(
     client: Client, place: Place, raw_log: Path, say: Callable[[str], None]
 ) -> CaseTold:
-    """Run the case, write its board, and say where everything lies. Raises `CaseBroken`."""
+    """Run the case, write its board, and say where everything lies. Raises `StoryBroken`."""
     now = SystemClock().now()
     story = CaseStory(client, place.case, raw_log, place.config, say)
     await story.run(now)

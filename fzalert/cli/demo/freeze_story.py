@@ -17,9 +17,10 @@ from pathlib import Path
 from fzalert.access import Actor, Directory
 from fzalert.cli.demo.freeze_banks import BANK_CODES, MISTYPED, VICTIM_CARD, messages
 from fzalert.cli.demo.peers import output_of
+from fzalert.cli.demo.story import StoryBroken
 from fzalert.client import Client
 from fzalert.desk.simulation import count_log
-from fzalert.errors import FzalertError, GuardsUnmet
+from fzalert.errors import GuardsUnmet
 from fzalert.freeze.paste import Draft, parse_paste
 from fzalert.freeze.values import (
     Account,
@@ -37,7 +38,7 @@ from fzalert.service.freeze_handle import CaseHandle, MeasureHandle
 from fzalert.service.freeze_models import BoardRow, EventView, MeasureView, TraceView
 from fzalert.service.models import UserChange
 
-__all__ = ["CaseBroken", "CaseStory", "CaseTold"]
+__all__ = ["CaseStory", "CaseTold"]
 
 STOPPED_WITHIN = 120.0
 SCAN = b"%PDF-1.7\n% \xe6\xbc\x94\xe7\xbb\x83 a made-up scan\n%%EOF\n"
@@ -55,12 +56,6 @@ EVENTS = {
     "measure.corrected": "账户已更正",
 }
 CODES = {"0000": "已止付", "0301": "户名与账号不符，未止付"}
-
-
-class CaseBroken(FzalertError):
-    """The demo's case did not go as it must; the text says where."""
-
-    code = "demo-broken"
 
 
 @dataclass(slots=True)
@@ -132,7 +127,7 @@ class CaseStory:
         """Take the report to four stops, and everything that proves them.
 
         Raises:
-            CaseBroken: It did not go as it must.
+            StoryBroken: It did not go as it must.
         """
         self._folder.mkdir(parents=True, mode=0o700)
         await self._hire()
@@ -185,7 +180,7 @@ class CaseStory:
 
     async def _add(self, draft: Draft, by: Actor) -> MeasureHandle:
         if draft.amount is None or draft.at is None:
-            raise CaseBroken("The paste parser found no amount or no time.")
+            raise StoryBroken("The paste parser found no amount or no time.")
         inflow = Transfer(
             from_account=VICTIM_CARD,
             from_name=VICTIM.name,
@@ -207,7 +202,7 @@ class CaseStory:
         except GuardsUnmet as refused:
             self._say(f"✖ 本人批准被拒：{refused.reasons[0][0]}（{', '.join(refused.guards)}）")
         else:
-            raise CaseBroken("An officer approved what he had prepared himself.")
+            raise StoryBroken("An officer approved what he had prepared himself.")
         second = await self._by("demo-li")
         for one in measures:
             await one.approve(by=second)
@@ -223,7 +218,7 @@ class CaseStory:
         by = await self._by()
         view = (await self._fz.freeze.case(self._case.id, by=by)).measure(measure.id).view
         if draft.amount is None or draft.at is None or view.amount != draft.amount:
-            raise CaseBroken("The draft of the third account is not what was entered.")
+            raise StoryBroken("The draft of the third account is not what was entered.")
         inflow = Transfer(
             from_account=VICTIM_CARD,
             from_name=VICTIM.name,
@@ -246,7 +241,7 @@ class CaseStory:
         found = await self._fz.freeze.case(self._case.id, by=await self._by())
         drafts = [one for one in found.view.measures if one.parent == parent.id]
         if len(drafts) != 1:
-            raise CaseBroken("The receipt's transfer onward did not become one draft.")
+            raise StoryBroken("The receipt's transfer onward did not become one draft.")
         (draft,) = drafts
         self._say(
             f"↳ 工商银行回执：{draft.amount:,.2f} 元已转往 {draft.institution} {draft.account}，"
@@ -274,7 +269,7 @@ class CaseStory:
                 await self._tell()
                 return view
             if time.monotonic() > ends:
-                raise CaseBroken(f"{measure.id} is {view.state}, and not {state}, in time.")
+                raise StoryBroken(f"{measure.id} is {view.state}, and not {state}, in time.")
             changed = await self._client.changed(changed, 0.2)
 
     async def _view(self, measure: MeasureHandle) -> MeasureView:
