@@ -136,3 +136,17 @@ def test_the_seconds_of_a_row_run_and_its_next_clock_follows() -> None:
         (row,) = board.rows(world.case, policy, now)
         assert [row] == board_rows(world.case, policy, now)
         assert row.measure.next.seconds == int((end - now).total_seconds())
+
+
+def test_a_row_that_was_made_before_a_clock_ran_out_is_made_anew() -> None:
+    world = World()
+    world.opened()
+    world.sent()
+    assert world.case is not None
+    board, named = Board(), []
+    for minutes in (1, 6, 4, 20, 100, 60 * 30):
+        now = world.now + timedelta(minutes=minutes)
+        (row,) = board.rows(world.case, world.policy, now)
+        assert [row] == board_rows(world.case, world.policy, now)
+        named.append(row.measure.next.deadline)
+    assert len(set(named)) > 2, "the desk's rungs are clocks, one after the other"
