@@ -1,4 +1,6 @@
-"""Challenges that passkeys sign: each good once, for two minutes, for one browser and one purpose.
+"""Questions that stand open for a browser: each good once, for minutes, for one purpose.
+
+A passkey signs one; a way to an OpenID provider and back carries one.
 
 They stand in memory alone. A restart forgets them, and what was asked before it is refused then: a
 person tries again, and nothing that was signed for an older question is ever taken.
@@ -9,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fzalert.clock import Clock
-from fzalert.errors import PasskeyRefused
+from fzalert.errors import AccessDenied, PasskeyRefused
 
 __all__ = ["CHALLENGE_LIFE_S", "Challenge", "Challenges"]
 
@@ -31,6 +34,7 @@ class Challenge(NamedTuple):
         user: Whom it is for; empty where whoever answers tells it.
         address: Where the question came from.
         until: When it is worth nothing, on the monotonic clock.
+        note: What the asker wants back with the answer.
     """
 
     purpose: str
@@ -38,6 +42,7 @@ class Challenge(NamedTuple):
     user: str
     address: str
     until: float
+    note: str = ""
 
 
 class Challenges:
@@ -45,14 +50,26 @@ class Challenges:
 
     Args:
         clock: Reader of time.
+        life: Seconds for which one is good.
+        refuse: Makes the error for one that is not open.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        life: float = CHALLENGE_LIFE_S,
+        refuse: Callable[[], AccessDenied] | None = None,
+    ) -> None:
         self._clock = clock
+        self._life = life
+        self._refuse = refuse or _not_open
         self._open: OrderedDict[bytes, Challenge] = OrderedDict()
         self._from: dict[str, int] = {}
 
-    def ask(self, purpose: str, cookie: str, *, user: str = "", address: str = "") -> bytes:
+    def ask(
+        self, purpose: str, cookie: str, *, user: str = "", address: str = "", note: str = ""
+    ) -> bytes:
         """Make a challenge, 32 random bytes.
 
         Args:
@@ -60,6 +77,7 @@ class Challenges:
             cookie: Of the browser that will answer.
             user: Whom it is for, where that is known.
             address: Where the browser is.
+            note: What is wanted back with the answer.
         """
         now = self._clock.monotonic()
         while self._open and (
@@ -69,8 +87,8 @@ class Challenges:
         if self._from.get(address, 0) >= _MOST_OF_ONE:
             self._drop(next(key for key, one in self._open.items() if one.address == address))
         key = secrets.token_bytes(32)
-        until = now + CHALLENGE_LIFE_S
-        self._open[key] = Challenge(purpose, _hash(cookie), user, address, until)
+        until = now + self._life
+        self._open[key] = Challenge(purpose, _hash(cookie), user, address, until, note)
         self._from[address] = self._from.get(address, 0) + 1
         return key
 
@@ -78,8 +96,8 @@ class Challenges:
         """Take a challenge back; whatever becomes of the answer, it is worth nothing afterwards.
 
         Raises:
-            PasskeyRefused: It was never asked, was answered before, is too old, or was another
-                browser's or for another purpose.
+            AccessDenied: It was never asked, was answered before, is too old, or was another
+                browser's or for another purpose; its class is that of `refuse`.
         """
         found = self._open.get(challenge)
         if found is not None:
@@ -90,11 +108,17 @@ class Challenges:
             or found.purpose != purpose
             or not secrets.compare_digest(found.browser, _hash(cookie))
         ):
-            raise PasskeyRefused(
-                "The passkey answered a question that is not open here.",
-                hint="Try again; an answer is good once, for two minutes, in the same browser.",
-            )
+            raise self._refuse()
         return found
+
+    def purpose(self, challenge: bytes) -> str:
+        """What an open challenge is for; empty where it is not open."""
+        found = self._open.get(challenge)
+        return "" if found is None else found.purpose
+
+    def age(self, challenge: Challenge) -> float:
+        """Seconds since it was asked."""
+        return self._clock.monotonic() - (challenge.until - self._life)
 
     def _drop(self, key: bytes) -> None:
         address = self._open.pop(key).address
@@ -103,6 +127,13 @@ class Challenges:
             self._from[address] = left
         else:
             del self._from[address]
+
+
+def _not_open() -> AccessDenied:
+    return PasskeyRefused(
+        "The passkey answered a question that is not open here.",
+        hint="Try again; an answer is good once, for two minutes, in the same browser.",
+    )
 
 
 def _hash(cookie: str) -> bytes:

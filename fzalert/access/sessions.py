@@ -99,13 +99,21 @@ class Sessions:
         self._directory = directory
         self._changing = asyncio.Lock()
 
-    async def open(self, actor: Actor, *, password: bool = False, stamp: str = "") -> str:
+    async def open(
+        self,
+        actor: Actor,
+        *,
+        password: bool = False,
+        stamp: str = "",
+        proved_ms: int | None = None,
+    ) -> str:
         """Open a session for somebody who has just shown a credential; returns the cookie.
 
         Args:
             actor: Who.
             password: Whether it was the password, not the token.
             stamp: Of another credential, such as a passkey.
+            proved_ms: When the person showed it, where that was not now; 0 for unknown.
 
         Raises:
             AccessDenied: It is nobody of the table.
@@ -113,6 +121,8 @@ class Sessions:
         """
         # Before anything can change the credential that it stands for.
         cookie, row = self._new(actor, password, stamp)
+        if proved_ms is not None:
+            row = row._replace(proved_ms=min(proved_ms, row.proved_ms))
         async with self._changing:
             known = await self.all()
             now = self._clock.millis()
@@ -174,6 +184,11 @@ class Sessions:
         """End every session of a person."""
         async with self._changing:
             await self._store.commit(ChangeSet(state=await self.ending(user)))
+
+    async def stamp(self, cookie: str) -> str:
+        """Of which credential a session is; empty where it is over or unknown."""
+        row = await self._row(_hash(cookie))
+        return "" if row is None else row.stamp
 
     async def all(self) -> list[SessionRow]:
         """Every session that is kept, also those whose time is over."""

@@ -237,16 +237,23 @@ def _new_password() -> str:
 
 
 async def bind(
-    name: str, *, certificate: list[Path] | None = None, san: list[str] | None = None
+    name: str,
+    *,
+    certificate: list[Path] | None = None,
+    san: list[str] | None = None,
+    subject: list[str] | None = None,
 ) -> None:
-    """Let a client certificate stand for a machine.
+    """Let a client certificate stand for a machine, or a subject of the provider for a person.
 
     Args:
-        name: The machine.
+        name: The machine, or the person.
         certificate: File of the certificate (PEM).
         san: A name in its certificates, such as uri:fz:branch:chengguan.
+        subject: What the OpenID provider calls the person.
     """
-    await _change("bind", name, _certificates(certificate or [], san or [], some=True))
+    some = not subject
+    known = _certificates(certificate or [], san or [], some=some)
+    await _change("bind", name, known, _subjects(subject or []))
 
 
 async def unbind(
@@ -255,17 +262,30 @@ async def unbind(
     certificate: list[Path] | None = None,
     san: list[str] | None = None,
     fingerprint: list[str] | None = None,
+    subject: list[str] | None = None,
 ) -> None:
-    """Let a client certificate in no more, from now on.
+    """Let a client certificate, or a subject of the provider, in no more, from now on.
 
     Args:
-        name: The machine.
+        name: The machine, or the person.
         certificate: File of the certificate (PEM); it is kept out even if a name in it is bound.
         san: A name that was bound.
         fingerprint: sha256: and 64 hex digits, where the file is gone.
+        subject: What the OpenID provider calls the person.
     """
     names = [*(san or []), *(fingerprint or [])]
-    await _change("unbind", name, _certificates(certificate or [], names, some=True))
+    known = _certificates(certificate or [], names, some=not subject)
+    await _change("unbind", name, known, _subjects(subject or []))
+
+
+def _subjects(names: list[str]) -> list[str]:
+    """Subjects with the issuer of the configuration in front, as they are kept."""
+    provider = current().settings().access.oidc
+    if names and provider is None:
+        raise InputError(
+            "There is no provider.", hint="Set issuer under [access.oidc].", field="subject"
+        )
+    return [f"{provider.issuer} {name}" for name in names if provider is not None]
 
 
 async def sessions() -> None:
@@ -355,11 +375,18 @@ async def _add(
     _show(name, roles, token)
 
 
-async def _change(action: str, name: str, certificates: list[str]) -> None:
+async def _change(
+    action: str, name: str, certificates: list[str], subjects: list[str] | None = None
+) -> None:
     from fzalert.service.models import UserChange
 
     wanted = UserChange.model_validate(
-        {"action": action, "name": name, "certificates": certificates}
+        {
+            "action": action,
+            "name": name,
+            "certificates": certificates,
+            "subjects": subjects or [],
+        }
     )
     session = current()
     async with session.service(delivers=False) as api:
@@ -367,8 +394,8 @@ async def _change(action: str, name: str, certificates: list[str]) -> None:
         found: list[UserView] = [user for user in await api.users() if user.name == name]
     session.output.rows(found)
     for user in found:
-        known = ", ".join(_short(one) for one in user.certificates)
-        session.output.line(f"{name} {action}: {known or '没有证书 no certificate'}")
+        known = ", ".join([*(_short(one) for one in user.certificates), *user.subjects])
+        session.output.line(f"{name} {action}: {known or '没有绑定 nothing is bound'}")
 
 
 def _show(name: str, roles: list[str], token: str) -> None:

@@ -2,6 +2,7 @@
 
 from fzalert.config.load import load_settings, parse_settings, read_settings, settings_of
 from fzalert.config.settings import (
+    AccessSettings,
     BulkCap,
     ChannelSettings,
     DrillSettings,
@@ -11,6 +12,7 @@ from fzalert.config.settings import (
     LimitSettings,
     LogSettings,
     NumberCaps,
+    OidcSettings,
     QuietHours,
     Settings,
     StoreSettings,
@@ -21,6 +23,7 @@ from fzalert.config.settings import (
 from fzalert.config.sources import Sources
 
 __all__ = [
+    "AccessSettings",
     "BulkCap",
     "ChannelSettings",
     "DrillSettings",
@@ -30,6 +33,7 @@ __all__ = [
     "LimitSettings",
     "LogSettings",
     "NumberCaps",
+    "OidcSettings",
     "QuietHours",
     "Settings",
     "Sources",

@@ -63,6 +63,11 @@ def settings_of(sources: Sources, path: Path, *, registry: Registry | None = Non
     tables = document.pop("channel", [])
     sections = _sections(document, path, faults)
     channels = _channels(tables, path, registry or Registry.installed(), faults)
+    if sections is not None and sections.access.oidc and not sections.web.public_url:
+        faults.add(
+            ("access", "oidc"),
+            "the provider sends people back to a name: set public_url under [web] 还须设置",
+        )
     faults.raise_if_any()
     if sections is None:
         raise ConfigError(f"{path.name} could not be read.")
@@ -79,6 +84,7 @@ def settings_of(sources: Sources, path: Path, *, registry: Registry | None = Non
         telemetry=sections.telemetry,
         freeze=sections.freeze,
         evidence=sections.evidence,
+        access=sections.access,
         digest=sources.digest,
     )
 

@@ -68,6 +68,11 @@ class StoreSettings(_Section):
         description="Key that protects personal data, by reference; without it fzalert makes a"
         " key file beside the database.",
     )
+    former_master_key: Secret | None = Field(
+        default=None,
+        description="The key before master_key, by reference, for the first start under another"
+        " one; afterwards nothing needs it.",
+    )
     keep_days: int = Field(
         default=365,
         ge=0,
@@ -489,6 +494,55 @@ class EvidenceSettings(_Section):
     )
 
 
+def _host(name: str) -> str:
+    if not name or "/" in name or ":" in name or "@" in name:
+        raise ValueError("write the name of a host, without https:// and without a port")
+    return name.lower()
+
+
+class OidcSettings(_Section):
+    """Single sign-on by an OpenID provider: it says who somebody is, and nothing about rights."""
+
+    issuer: Annotated[str, Field(pattern=r"^https?://[!-~]{1,300}$")] = Field(
+        description="The provider's name of itself, an address, exactly as it writes it."
+    )
+    client_id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$")] = Field(
+        description="Name under which fzalert is known there."
+    )
+    client_secret: Secret | None = Field(
+        default=None, description="Its secret there; a client that is public has none."
+    )
+    private_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(
+        default=(),
+        description="Hosts of the provider in a network of ours: they may have private addresses,"
+        " any port, and no TLS.",
+    )
+    label: Annotated[str, Field(max_length=30, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$")] = Field(
+        default="统一身份认证", description="What the button at the login says."
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        parts = urlsplit(self.issuer)
+        host = (parts.hostname or "").lower()
+        if parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("issuer has no query and no user name")
+        if parts.scheme == "http" and host not in self.private_hosts:
+            raise ValueError(
+                "issuer has no TLS: write https://, or name its host under private_hosts where the"
+                " network is ours"
+            )
+        return self
+
+
+class AccessSettings(_Section):
+    """How people come in, beside what fzalert user gives them."""
+
+    oidc: OidcSettings | None = Field(
+        default=None, description="Single sign-on by an OpenID provider."
+    )
+
+
 class FileSections(_Section):
     """The sections of the file other than its channels."""
 
@@ -501,6 +555,7 @@ class FileSections(_Section):
     relay: RelaySettings = Field(default_factory=RelaySettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     freeze: FreezeSettings = Field(default_factory=FreezeSettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
 
 
@@ -538,6 +593,7 @@ class Settings:
         relay: `[relay]`.
         freeze: `[freeze]`.
         evidence: `[evidence]`.
+        access: `[access]`.
         digest: SHA-256 of the file, hex; names this configuration on pages and in evidence.
     """
 
@@ -554,6 +610,7 @@ class Settings:
     relay: RelaySettings = field(default_factory=RelaySettings)
     freeze: FreezeSettings = field(default_factory=FreezeSettings)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
 
     @property
     def data_directory(self) -> Path:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fzalert.errors import StoreDamaged
     from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
     from fzalert.service.passkeys import PasskeyRoom
+    from fzalert.service.single_sign_on import SingleSignOn
 
 __all__ = ["DaemonApi", "ServiceApi"]
 
@@ -312,6 +313,10 @@ class DaemonApi(ServiceApi, Protocol):
             NotConnected: There are none here.
         """
         raise NotConnected("There are no passkeys here.")
+
+    def single_sign_on(self) -> SingleSignOn | None:
+        """The way to an OpenID provider and back; None where there is no provider."""
+        return None
 
     def routes(self) -> Mapping[str, Sequence[Route]]:
         """Routes that the open channels bring, by the channel's name."""

@@ -54,6 +54,7 @@ from fzalert.service.relay import Relay
 from fzalert.service.reload import Reload
 from fzalert.service.retention import Retention
 from fzalert.service.signing_in import SigningIn
+from fzalert.service.single_sign_on import SingleSignOn
 from fzalert.service.sockets import LocalSocket, socket_path
 from fzalert.service.status import Status
 from fzalert.service.texts import PLACES, Texts
@@ -77,6 +78,7 @@ class _Rooms:
     people: People
     signing_in: SigningIn
     passkeys: PasskeyRoom
+    single_sign_on: SingleSignOn | None
     campaigns: Campaigns
     warnings: Warnings
     unknowns: Unknowns
@@ -171,6 +173,7 @@ class Service(DaemonApi):
             people,
             SigningIn(people, building.store, clock),
             PasskeyRoom(people, building.store.vault, clock),
+            self._single_sign_on(people, building),
             campaigns,
             warnings,
             unknowns,
@@ -184,6 +187,12 @@ class Service(DaemonApi):
             freeze,
             DailyHeads(building, settings, clock),
         )
+
+    def _single_sign_on(self, people: People, building: Building) -> SingleSignOn | None:
+        provider, home = self.settings.access.oidc, self.settings.web.public_url
+        if provider is None:
+            return None
+        return SingleSignOn(people, provider, building.http, self.clock, home)
 
     def _adopt(self, settings: Settings) -> None:
         self.settings = settings
@@ -344,6 +353,10 @@ class Service(DaemonApi):
     @override
     async def sign_out(self, cookie: str) -> None:
         await self._open.signing_in.sign_out(cookie)
+
+    @override
+    def single_sign_on(self) -> SingleSignOn | None:
+        return self._open.single_sign_on
 
     @override
     def passkeys(self) -> PasskeyRoom:

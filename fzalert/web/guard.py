@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fzalert.access import Actor
 from fzalert.clock import Clock
 from fzalert.config import WebSettings
-from fzalert.errors import AccessDenied, CredentialExpired, SignInDelayed
+from fzalert.errors import AccessDenied, CredentialExpired, FzalertError, SignInDelayed
 from fzalert.web.peers import PeerCertificate, peer_in
 from fzalert.web.problems import ProblemError, from_error
 
@@ -36,6 +36,7 @@ _SAID = {
     "passkey-refused": "通行密钥没有通过。",
     "passkey-cloned": "这把通行密钥在两台设备上使用，已停用。",
     "single-sign-on-refused": "统一登录没有通过。",
+    "config": "没有设置好。",
 }
 """How a refused credential begins, in Chinese."""
 
@@ -252,14 +253,21 @@ class Guard:
             ProblemError: 401 for a wrong one, 403 for a foreign page, 429 after many wrong ones.
         """
         require_same_origin(request)
+        return await self.returned(request, ask)
+
+    async def returned(self, request: HTTPConnection, ask: Callable[[], Awaitable[T]]) -> T:
+        """The same for somebody whom another site sends back to us with an answer.
+
+        Raises:
+            ProblemError: 401 for a wrong answer, 429 after many wrong ones.
+        """
         address = _address(request)
         self._guessers.check(address)
         try:
             answer = await ask()
         except AccessDenied as error:
             self._guessers.wrong(address)
-            detail = " ".join(part for part in (str(error.args[0]), error.hint) if part)
-            raise _unauthorised(_SAID.get(error.code, "") + detail, error.code) from None
+            raise _unauthorised(spoken(error), error.code) from None
         self._guessers.right(address)
         return answer
 
@@ -291,6 +299,12 @@ class Guard:
             raise _unauthorised("令牌无效或已停用。The token is wrong or was closed.") from None
         self._guessers.right(address)
         return answer
+
+
+def spoken(error: FzalertError) -> str:
+    """What a page says of a credential that was refused."""
+    detail = " ".join(part for part in (str(error.args[0]), error.hint) if part)
+    return _SAID.get(error.code, "") + detail
 
 
 def own_path(path: str) -> str:

@@ -126,7 +126,7 @@ class PasskeyEndpoints:
 
         cookie = await self._guarded(request, sign_in)
         await self._service.sign_out(self._guard.cookie_of(request))  # the session of before
-        return self._with_cookie(JSONResponse({"next": "/"}), cookie)
+        return self._with_cookie(JSONResponse({"next": own_path(told.next)}), cookie)
 
     async def _prove(self, request: Request) -> Response:
         told = await _read(request, Answered)

@@ -17,6 +17,7 @@ from fzalert.web.bodies import read_body, require_media_type
 from fzalert.web.guard import Guard, own_path, require_same_origin
 from fzalert.web.passkeys import PasskeyEndpoints
 from fzalert.web.problems import ProblemError
+from fzalert.web.single_sign_on import SingleSignOnPages
 
 __all__ = ["SigningPages", "read_form"]
 
@@ -41,6 +42,7 @@ class SigningPages:
         self._web = web
         self._draw = draw
         self._passkeys = PasskeyEndpoints(service, guard, web, self.with_cookie)
+        self._single = SingleSignOnPages(service, guard, web, self.with_cookie, self._not_in)
 
     def routes(self) -> Sequence[Route]:
         """The routes of the pages."""
@@ -53,6 +55,7 @@ class SigningPages:
             Route("/account/passkey", self._change, methods=["POST"]),
             Route("/account/sign-out", self._sign_out, methods=["POST"]),
             *self._passkeys.routes(),
+            *self._single.routes(),
         ]
 
     # -- coming in -------------------------------------------------------------------------
@@ -82,7 +85,13 @@ class SigningPages:
             problem=problem,
             back=back,
             passkeys=self._passkeys.are_offered,
+            single=self._single.label,
         )
+
+    def _not_in(self, request: Request, problem: str) -> Response:
+        page = self._sign_in_page(request, "/", problem=problem)
+        page.status_code = 401
+        return page
 
     async def _prove(self, request: Request) -> Response:
         """Ask who is signed in for a credential once more, before an act that needs it."""
@@ -108,6 +117,7 @@ class SigningPages:
             problem=problem,
             back=back,
             passkeys=self._passkeys.are_offered,
+            single=self._single.label,
         )
         return page if refused is None else self._refused(refused, page)
 
@@ -117,8 +127,17 @@ class SigningPages:
         return self._draw(request, "enrol.html", actor=actor, passkeys=self._passkeys.are_offered)
 
     async def _logout(self, request: Request) -> Response:
+        room = self._service.single_sign_on()
+        where = ""
+        if room is not None:
+            require_same_origin(request)
+            where = await room.goodbye(self._guard.cookie_of(request))
         await self._guard.logout(request)
-        return self._gone("/")
+        if not where:
+            return self._gone("/")
+        # A form is not let out of our pages, so the way out of the provider is a link.
+        page = self._draw(request, "signed_out.html", where=where)
+        return self._without_cookie(page)
 
     # -- one's own account -----------------------------------------------------------------
 
@@ -182,7 +201,9 @@ class SigningPages:
         return answer
 
     def _gone(self, to: str) -> Response:
-        answer = RedirectResponse(to, status_code=303)
+        return self._without_cookie(RedirectResponse(to, status_code=303))
+
+    def _without_cookie(self, answer: Response) -> Response:
         answer.delete_cookie(
             self._guard.cookie, secure=self._web.has_tls_in_front, httponly=True, samesite="lax"
         )
