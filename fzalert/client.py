@@ -26,6 +26,7 @@ from fzalert.errors import (
 )
 from fzalert.service.api import ServiceApi
 from fzalert.service.contact_models import ContactAnswer, ContactAsk
+from fzalert.service.custody_models import CustodyAnswer, CustodyAsk
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
@@ -405,6 +406,11 @@ class Client(ServiceApi):
         wish = ask.model_dump(mode="json")
         answer = await self._ask("freeze", FREEZE_WITHIN, ask=wish, token=self._token(by), key=key)
         return FreezeAnswer.model_validate(answer)
+
+    @override
+    async def custody(self, ask: CustodyAsk, by: Actor) -> CustodyAnswer:
+        answer = await self._ask("custody", ask=ask.model_dump(mode="json"), token=self._token(by))
+        return CustodyAnswer.model_validate(answer)
 
     @override
     async def contacts(self, ask: ContactAsk, by: Actor) -> ContactAnswer:

@@ -48,12 +48,13 @@ def create_private(path: Path, content: bytes) -> None:
             pass  # another process made it first; both use that one
         finally:
             draft.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise ConfigError(f"Cannot make the key file {path}: {error.strerror}.") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk."""
     if sys.platform == "win32":
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -3,8 +3,12 @@
 A blob is `0x01 || key id (2, big-endian) || nonce (12, random) || ciphertext || tag (16)`:
 AES-256-GCM with the additional data `fz1|<table>.<column>|k<key id>|<row id>`, so that it does not
 decrypt once it is moved to another row or column. The master key never encrypts data: HKDF-SHA256
-makes of it one key that wraps the data keys and one for the blind index. Destroying a data key
-destroys what it encrypted, in every backup too.
+makes of it one key that wraps the data keys and, for a new store, one for the blind index.
+Destroying a data key destroys what it encrypted, in every backup too.
+
+Another master key wraps the same data keys anew. The key of the blind index stays what it was, as a
+wrapped row of its own: with another one, nothing that is stored would be found again. So whoever
+had the first master key can still try out addresses against the index; nothing else opens to him.
 
 Source: NIST SP 800-38D (GCM); RFC 3394 (AES key wrap); RFC 5869 (HKDF).
 """
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
     from fzalert.ports import SecretValue
 
-__all__ = ["KeyRow", "KeyState", "Vault"]
+__all__ = ["KeyRow", "KeyState", "Vault", "follow", "former_keys", "master_of", "prepare"]
 
 _VERSION = b"\x01"
 _NONCE = 12
@@ -53,14 +57,16 @@ class KeyState(enum.StrEnum):
     """Decrypts only."""
     DESTROYED = "destroyed"
     """Gone, and with it everything it encrypted."""
+    INDEX = "index"
+    """The key of the blind index; there is a row of it once the master key was changed."""
 
 
 class KeyRow(NamedTuple):
     """One row of the table `keys`.
 
     Attributes:
-        id: 1 to 65535.
-        state: active, old or destroyed.
+        id: 1 to 65535; 0 is the key of the blind index.
+        state: active, old, destroyed or index.
         wrapped: The data key under the master key; empty once destroyed.
         created: Milliseconds since the epoch.
     """
@@ -90,6 +96,7 @@ class Vault:
         from cryptography.exceptions import InvalidTag
 
         self._altered: type[Exception] = InvalidTag
+        self.master_id = _derive(master, b"fzalert/key-name/v1").hex()[:8]
         self._wrapping = _derive(master, b"fzalert/key-wrap/v1")
         self._index_key = _derive(master, b"fzalert/blind-index/v1")
         self._rows: dict[int, KeyRow] = {}
@@ -105,19 +112,38 @@ class Vault:
         Raises:
             ConfigError: The secret is no such text.
         """
-        return cls(_from_hex(secret.get_secret_value(), "the secret"), rows)
+        return cls(master_of(secret), rows)
 
     @classmethod
     def create(cls, path: Path, rows: Iterable[KeyRow] = ()) -> Self:
         """Open with the master key of a file, made at the first start (mode 0600).
 
+        Where a change of the master key was cut short, it is brought to the end that the rows
+        say: they are the truth, the files follow.
+
         Raises:
             ConfigError: The file cannot be read or made, others may read it, or it holds no key.
+            IntegrityError: The key is not the one of the rows.
         """
+        rows = tuple(rows)
+        following = _next(path)
+        if following.exists():
+            try:
+                vault = cls(_read_master(following), rows)
+            except (ConfigError, IntegrityError):
+                vault = None
+            if rows and vault is not None:
+                follow(path)
+                return vault
+            following.unlink()  # the rows never came to be under it
+        if not path.exists() and rows:
+            raise IntegrityError(
+                f"The master key {path.name} is gone, and the store needs it.",
+                hint="Restore it from where it is kept apart from the backups.",
+            )
         if not path.exists():
             _files.create_private(path, os.urandom(32).hex().encode("ascii") + b"\n")
-        text = _files.read_private(path).decode("ascii", "replace")
-        return cls(_from_hex(text, str(path)), rows)
+        return cls(_read_master(path), rows)
 
     @property
     def rows(self) -> tuple[KeyRow, ...]:
@@ -158,6 +184,42 @@ class Vault:
             self._take(row)
         return tuple(changed)
 
+    def renewed(self, master: bytes, created: int) -> Vault:
+        """The same data keys and index under another master key, and a new data key.
+
+        This vault stays as it is until it adopts the other, once the other's rows are kept.
+
+        Args:
+            master: 32 random bytes.
+            created: Milliseconds since the epoch.
+
+        Raises:
+            ConfigError: All 65535 ids are used up, or the key has another length.
+        """
+        from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
+
+        other = type(self)(master)
+        index = aes_key_wrap(other._wrapping, self._index_key)
+        other._take(KeyRow(0, KeyState.INDEX, index, created))
+        for row in self._rows.values():
+            if row.state == KeyState.INDEX:
+                continue
+            if row.state != KeyState.DESTROYED:
+                key = aes_key_unwrap(self._wrapping, row.wrapped)
+                row = row._replace(wrapped=aes_key_wrap(other._wrapping, key))  # noqa: PLW2901
+            other._take(row)
+        _ = other.new_key(created)
+        return other
+
+    def adopt(self, other: Vault) -> None:
+        """Go on as another vault does; what this one encrypted is still read."""
+        self._ciphers = dict(other._ciphers)
+        self._rows = dict(other._rows)
+        self._index_key = other._index_key
+        self._wrapping = other._wrapping
+        self.master_id = other.master_id
+        self._active = other._active
+
     def destroy(self, number: int) -> KeyRow:
         """Destroy an old data key and, with it, whatever it encrypted.
 
@@ -165,7 +227,7 @@ class Vault:
             ConfigError: No such key, or it is the active one.
         """
         row = self._rows.get(number)
-        if row is None or row.state == KeyState.ACTIVE:
+        if row is None or row.state != KeyState.OLD:
             raise ConfigError(f"Key {number} is no old data key.", hint="Rotate first.")
         gone = row._replace(state=KeyState.DESTROYED, wrapped=b"")
         self._take(gone)
@@ -238,6 +300,9 @@ class Vault:
                 f"Data key {row.id} does not open.",
                 hint="The master key is another one than this store's; restore the right one.",
             ) from None
+        if row.state == KeyState.INDEX:
+            self._index_key = key
+            return
         cipher = self._ciphers[row.id] = AESGCM(key)
         if row.state == KeyState.ACTIVE:
             self._active = (cipher, _VERSION + row.id.to_bytes(2, "big"), f"k{row.id}")
@@ -250,6 +315,53 @@ class Vault:
                 f"Key {number} of a value of {table_column} was destroyed, and the value with it."
             )
         return f"Key {number} of a value of {table_column} is unknown."
+
+
+def master_of(secret: SecretValue) -> bytes:
+    """The master key that is given by reference: 64 hex digits. Raises `ConfigError`."""
+    return _from_hex(secret.get_secret_value(), "the secret")
+
+
+def prepare(path: Path) -> bytes:
+    """Make the master key that is to follow, in a file beside the present one.
+
+    Raises:
+        ConfigError: The folder cannot be written.
+    """
+    following = _next(path)
+    following.unlink(missing_ok=True)
+    _files.create_private(following, os.urandom(32).hex().encode("ascii") + b"\n")
+    return _read_master(following)
+
+
+def follow(path: Path) -> Path:
+    """Put the following master key into its place, once the rows are under it.
+
+    The former one stays beside it, for the backups that were made with it.
+
+    Returns:
+        Where the former one lies now.
+    """
+    former = path
+    if path.exists():
+        former = path.with_name(f"{path.name}.old-{Vault(_read_master(path)).master_id}")
+        path.replace(former)
+    _next(path).replace(path)
+    _files.sync_folder(path.parent)
+    return former
+
+
+def former_keys(path: Path) -> list[Path]:
+    """The former master keys that still lie beside the present one."""
+    return sorted(path.parent.glob(f"{path.name}.old-*"))
+
+
+def _next(path: Path) -> Path:
+    return path.with_name(path.name + ".next")
+
+
+def _read_master(path: Path) -> bytes:
+    return _from_hex(_files.read_private(path).decode("ascii", "replace"), str(path))
 
 
 def _nonce() -> bytes:

@@ -130,6 +130,15 @@ _GROUPS = {
                 "fzalert.cli.freeze.calls:task_done",
                 "登记催办结果。 Say what came of a call.",
             ),
+            "expiring": (
+                "fzalert.cli.freeze.keeping:expiring",
+                "保存期将满的案件。 Cases whose time is over.",
+            ),
+            "hold": ("fzalert.cli.freeze.keeping:hold", "依法保留一案。 Keep a case longer."),
+            "unhold": (
+                "fzalert.cli.freeze.keeping:unhold",
+                "解除保留。 End the hold of a case.",
+            ),
             "board": ("fzalert.cli.freeze.cases:board", "全部措施与倒计时。 Every clock."),
             "figures": (
                 "fzalert.cli.freeze.figures:figures",

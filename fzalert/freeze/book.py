@@ -204,6 +204,10 @@ class CaseBook:
         """The events of an evidence chain, as they stand in the store."""
         return [row.body for row in await self._store.evidence(chain)]
 
+    def forget(self, case_id: str) -> None:
+        """Keep nothing of a case at hand, since its key was destroyed."""
+        self._shelf.drop(case_id)
+
     async def cases(self, *, ended: bool = False) -> list[str]:
         """The ids of the open cases, or of all of them."""
         rows = await self._store.state(CASES)

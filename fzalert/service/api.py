@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from fzalert.errors import NotConnected
 from fzalert.ports import Route
 from fzalert.service.contact_models import ContactAnswer, ContactAsk
+from fzalert.service.custody_models import CustodyAnswer, CustodyAsk
 from fzalert.service.models import (
     CampaignRequest,
     CampaignView,
@@ -232,6 +233,16 @@ class ServiceApi(Protocol):
             InputError: No such case, measure or document, or a value is wrong.
             AccessDenied: The actor may not.
             ConfigError: What freeze requests need is not installed, or `[freeze]` is wrong.
+            StoreError: It could not be put on disk, so nothing was done.
+        """
+        ...
+
+    async def custody(self, ask: CustodyAsk, by: Actor) -> CustodyAnswer:
+        """Change or show the keys of the store, and how long cases are kept.
+
+        Raises:
+            AccessDenied: The actor may not.
+            InputError: There is no such case, or it cannot be done now; the text says why.
             StoreError: It could not be put on disk, so nothing was done.
         """
         ...

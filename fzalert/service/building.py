@@ -11,15 +11,15 @@ from random import Random
 from typing_extensions import override
 
 from fzalert.access.keys import FileSigner
-from fzalert.access.vault import KeyRow, Vault
+from fzalert.access.vault import KeyRow, Vault, master_of
 from fzalert.background import Background
 from fzalert.clock import Clock
 from fzalert.config import ChannelSettings, Settings
 from fzalert.delivery import Caps, ChannelSpec, Engine, IdMaker, Limits
-from fzalert.errors import ConfigError, FzalertError, StoreFull
+from fzalert.errors import ConfigError, FzalertError, IntegrityError, StoreFull
 from fzalert.http import HttpPool
 from fzalert.log import get_logger
-from fzalert.ports import Adapter, AdapterContext, AdapterState, Signer
+from fzalert.ports import Adapter, AdapterContext, AdapterState, SecretValue, Signer
 from fzalert.scripts import ScriptSettings
 from fzalert.service.sockets import LocalSocket
 from fzalert.service.standin import StandIn
@@ -169,7 +169,7 @@ async def build(settings: Settings, clock: Clock, *, resume_by: str = "") -> Bui
     ) -> Vault:
         rows = [KeyRow(*key) for key in keys]
         if master is not None:
-            vault = Vault.from_secret(master, rows)
+            vault = _by_reference(master, settings.store.former_master_key, rows, keep, clock)
         else:
             vault = Vault.create(folder / MASTER_KEY, rows)
         if not vault.has_active_key:
@@ -204,6 +204,32 @@ async def build(settings: Settings, clock: Clock, *, resume_by: str = "") -> Bui
         await store.close()
         raise
     return Building(store, engine, http, IdMaker(clock), background, make, signer, tracer)
+
+
+def _by_reference(
+    master: SecretValue,
+    former: SecretValue | None,
+    rows: list[KeyRow],
+    keep: Callable[[int, str, bytes, int], None],
+    clock: Clock,
+) -> Vault:
+    """Open with the master key that the configuration names, or come under it from the former one.
+
+    Raises:
+        ConfigError: A secret is no key.
+        IntegrityError: Neither is the one of the rows.
+    """
+    try:
+        return Vault.from_secret(master, rows)
+    except IntegrityError:
+        if former is None:
+            raise
+    before = Vault.from_secret(former, rows)
+    vault = before.renewed(master_of(master), clock.millis())
+    for row in vault.rows:
+        keep(*row)
+    log.warning("keys.rotated", master=vault.master_id)
+    return vault
 
 
 async def _opened(store: SqliteStore) -> None:

@@ -12,6 +12,7 @@ from fzalert.access.directory import Directory
 from fzalert.errors import FzalertError, GuardsUnmet, InputError, NotConnected
 from fzalert.log import get_logger
 from fzalert.service.contact_models import read_contact_ask
+from fzalert.service.custody_models import read_custody_ask
 from fzalert.service.models import (
     CampaignRequest,
     OptOutQuery,
@@ -69,6 +70,7 @@ class Calls:
             "opt_out": self._opt_out,
             "opt_in": self._opt_in,
             "contacts": self._contacts,
+            "custody": self._custody,
             "freeze": self._freeze,
         }
 
@@ -164,6 +166,10 @@ class Calls:
         ask = read_ask(args.get("ask"))
         by = await self._actor(args)
         return await self._service.freeze(ask, by, key=_text(args, "key", "")[:128])
+
+    async def _custody(self, args: Request) -> object:
+        ask = read_custody_ask(args.get("ask"))
+        return await self._service.custody(ask, await self._actor(args))
 
     async def _contacts(self, args: Request) -> object:
         ask = read_contact_ask(args.get("ask"))

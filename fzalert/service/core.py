@@ -22,6 +22,8 @@ from fzalert.service.campaigns import Campaigns
 from fzalert.service.checking import Checking
 from fzalert.service.contact_models import ContactAnswer, ContactAsk
 from fzalert.service.contacts import Contacts
+from fzalert.service.custody import Custody
+from fzalert.service.custody_models import CustodyAnswer, CustodyAsk, KeysAsk, RotateAsk
 from fzalert.service.freeze_room import FreezeRoom
 from fzalert.service.heads import DailyHeads
 from fzalert.service.models import (
@@ -91,6 +93,7 @@ class _Rooms:
     relay: Relay
     freeze: FreezeRoom
     heads: DailyHeads
+    custody: Custody
 
 
 class Service(DaemonApi):
@@ -141,6 +144,7 @@ class Service(DaemonApi):
                 _ = building.background.keep("store.check", rooms.checking.run)
                 _ = building.background.keep("clock.watch", rooms.status.clock.run)
                 _ = building.background.keep("store.purge", rooms.retention.run)
+                _ = building.background.keep("keys", rooms.custody.run)
                 _ = building.background.keep("evidence-heads", rooms.heads.run)
                 _ = building.background.keep("relay-fates", rooms.relay.fates.run)
                 _ = building.background.keep("desk-alarms", rooms.contacts.watch)
@@ -163,7 +167,7 @@ class Service(DaemonApi):
         warnings = Warnings(building, settings, texts, clock, campaigns.owns, status.health)
         unknowns = Unknowns(building, settings, clock)
         relay = Relay(building, settings, texts, warnings, clock)
-        retention = Retention(building.store, settings, clock)
+        retention = Retention(building.store, settings, clock, freeze.destroy_due)
         rooms = (texts, campaigns, warnings, unknowns, retention, relay)
         adopting = [*(room.adopt for room in rooms), self._adopt]
         people = People(building.store, clock, drill=settings.drill.enabled)
@@ -186,6 +190,7 @@ class Service(DaemonApi):
             relay,
             freeze,
             DailyHeads(building, settings, clock),
+            Custody(building, settings, clock),
         )
 
     def _single_sign_on(self, people: People, building: Building) -> SingleSignOn | None:
@@ -258,6 +263,12 @@ class Service(DaemonApi):
     @override
     async def opt_in(self, request: OptOutRequest, by: Actor) -> OptOutChange:
         return await self._open.optouts.remove(request, by)
+
+    @override
+    async def custody(self, ask: CustodyAsk, by: Actor) -> CustodyAnswer:
+        if isinstance(ask, KeysAsk | RotateAsk):
+            return await self._open.custody.answer(ask, by)
+        return await self._open.freeze.keep(ask, by)
 
     @override
     async def contacts(self, ask: ContactAsk, by: Actor) -> ContactAnswer:

@@ -20,9 +20,11 @@ from fzalert.service.models import DeadlinesView, LimitView
 
 if TYPE_CHECKING:
     from fzalert.freeze.book import CaseBook
+    from fzalert.service.custody_models import CustodyAnswer, ExpiringAsk, HoldAsk
     from fzalert.service.freeze import Freezing
     from fzalert.service.freeze_clock import DeadlineRunner
     from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
+    from fzalert.service.keeping import Keeper
 
 __all__ = ["FreezeRoom"]
 
@@ -55,6 +57,21 @@ class FreezeRoom:
     async def answer(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         """Do what is asked. Raises as `ServiceApi.freeze`."""
         return await (await self._opened()).answer(ask, by, key=key)
+
+    async def keep(self, ask: ExpiringAsk | HoldAsk, by: Actor) -> CustodyAnswer:
+        """Show whose time is over, or hold a case. Raises as `ServiceApi.custody`."""
+        return await (await self._keeper()).answer(ask, by)
+
+    async def destroy_due(self) -> int:
+        """Destroy the keys of cases whose time is over; returns how many."""
+        return await (await self._keeper()).destroy_due() if self.is_installed else 0
+
+    async def _keeper(self) -> Keeper:
+        from fzalert.service.keeping import Keeper
+
+        book = (await self._opened()).book
+        drill = self._settings.drill.enabled
+        return Keeper(self._building.store, book, self._clock, drill=drill)
 
     async def run(self) -> None:
         """Fire deadlines and read the desks' answers, until cancelled."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from fzalert.clock import Clock
 from fzalert.config import Settings
-from fzalert.errors import StoreError
+from fzalert.errors import FzalertError
 from fzalert.log import get_logger
 from fzalert.store import Store
 
@@ -24,11 +26,19 @@ class Retention:
         store: Open.
         settings: How long it is kept.
         clock: Reader of time.
+        cases: Destroys the keys of freeze cases whose time is over; returns how many.
     """
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        cases: Callable[[], Awaitable[int]] | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._cases = cases
         self.adopt(settings)
 
     def adopt(self, settings: Settings) -> None:
@@ -40,7 +50,9 @@ class Retention:
         while True:
             try:
                 await self.purge()
-            except StoreError as error:
+                if self._cases is not None:
+                    await self._cases()
+            except FzalertError as error:
                 log.warning("store.purge_failed", code=error.code)
             await self._clock.sleep(EVERY)
 

@@ -155,10 +155,10 @@ class Store(Protocol):
     async def chains(self) -> list[tuple[str, int, bytes]]:
         """Name, length and head of every chain."""
         ...
+
     async def ends(self, before: int) -> list[tuple[str, int, bytes]]:
         """Name, last number and hash of every chain as it was before a moment in milliseconds."""
         ...
-
 
     async def suppressed(self, targets: Sequence[Target]) -> dict[Target, str]:
         """Which of the targets may not be written to, and why."""

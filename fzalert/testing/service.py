@@ -16,6 +16,7 @@ from fzalert.messages import mask_digits
 from fzalert.ports import Route
 from fzalert.service.api import DaemonApi
 from fzalert.service.contact_models import ContactAnswer, ContactAsk
+from fzalert.service.custody_models import CustodyAnswer, CustodyAsk
 from fzalert.service.freeze_models import FreezeAnswer, FreezeAsk
 from fzalert.service.models import (
     CampaignRequest,
@@ -433,6 +434,11 @@ class FakeService(DaemonApi):
     async def freeze(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         self._fail()
         raise InputError("There is no such case.", field="case")
+
+    @override
+    async def custody(self, ask: CustodyAsk, by: Actor) -> CustodyAnswer:
+        del ask, by
+        raise InputError("There are no keys here.", field="keys")
 
     @override
     async def contacts(self, ask: ContactAsk, by: Actor) -> ContactAnswer:

@@ -53,6 +53,11 @@ def _messages(db: sqlite3.Connection, before: int, limit: int) -> int:
             (before, before, limit),
         )
     ]
+    return forget_messages(db, ids)
+
+
+def forget_messages(db: sqlite3.Connection, ids: list[int]) -> int:
+    """Remove messages that neither wait nor are out; returns how many."""
     if not ids:
         return 0
     moves = Moves()

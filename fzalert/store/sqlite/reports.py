@@ -47,7 +47,7 @@ def write_inbound(books: Books, entries: Sequence[DeliveryReport | Uplink | Answ
         elif isinstance(entry, Uplink):
             _uplink(books, entry)
         else:
-            books.tell("answer", entry.id, entry.part, "answer", payload=entry.payload)
+            _answer(books, entry)
     fates.write()
 
 
@@ -115,6 +115,13 @@ def _key_of(fates: Fates, report: DeliveryReport) -> Key | None:
         fates.load_by_carrier([digest])
         key = fates.key_of(digest)
     return key
+
+
+def _answer(books: Books, answer: Answer) -> None:
+    """Keep what a bank's desk answered, sealed: it has account and amount."""
+    row = f"answer/{answer.id}/{answer.part}"
+    sealed = books.vault.encrypt("feed.payload", row, answer.payload)
+    books.tell("answer", answer.id, answer.part, "answer", payload=sealed)
 
 
 def _short(carrier_id: bytes) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,6 +28,7 @@ from fzalert.store.records import (
     CounterRow,
     Deadline,
     Event,
+    EvidenceEntry,
     EvidenceRow,
     Lease,
     OpenPart,
@@ -39,7 +41,7 @@ from fzalert.store.records import (
 from fzalert.store.settling import UnknownQuery, UnknownRow
 from fzalert.store.sqlite import reading
 from fzalert.store.sqlite.anchor import Anchor, rolled_back, why_older
-from fzalert.store.sqlite.changes import write_changes
+from fzalert.store.sqlite.changes import append_evidence, write_changes
 from fzalert.store.sqlite.claims import open_parts
 from fzalert.store.sqlite.connection import (
     OwnerLock,
@@ -51,10 +53,12 @@ from fzalert.store.sqlite.connection import (
 )
 from fzalert.store.sqlite.optouts import opt_outs
 from fzalert.store.sqlite.purging import purge
+from fzalert.store.sqlite.resealing import Resealing, SealedPlaces, keys_in_use
 from fzalert.store.sqlite.reserve import Reserve
 from fzalert.store.sqlite.resuming import resume_as_unknown
 from fzalert.store.sqlite.rows import channel_id
 from fzalert.store.sqlite.settling import count_unknowns, unknowns
+from fzalert.store.sqlite.shredding import Shredding, empty_log, is_in, last_events, shred
 from fzalert.store.sqlite.ticking import check_lease, tick
 from fzalert.store.sqlite.writer import Writer
 
@@ -182,7 +186,13 @@ class SqliteStore(Store):
                 "REPLACE INTO data_key VALUES (?, ?, ?, ?)", (number, state, wrapped, created)
             )
 
-        self._the_vault = self._make_vault(keys, keep)
+        connection.execute("BEGIN IMMEDIATE")  # what is kept of keys is kept whole
+        try:
+            self._the_vault = self._make_vault(keys, keep)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
 
     @staticmethod
     def _identify(connection: sqlite3.Connection) -> str:
@@ -321,6 +331,59 @@ class SqliteStore(Store):
         """Remove what is kept no longer; see the port."""
         return await self._write(lambda db: purge(db, before, self._clock.millis(), limit))
 
+    async def keep_keys(
+        self, keys: Sequence[tuple[int, str, bytes, int]], entry: EvidenceEntry
+    ) -> None:
+        """Write the table of wrapped data keys as it has to stand, on record.
+
+        Raises:
+            StoreError: The disk refuses; nothing is written.
+        """
+        now = self._clock.millis()
+
+        def run(db: sqlite3.Connection) -> None:
+            db.executemany("REPLACE INTO data_key VALUES (?, ?, ?, ?)", keys)
+            append_evidence(db, entry, now)
+
+        await self._write(run)
+
+    async def reseal(self, walk: Resealing, limit: int) -> None:
+        """Seal anew what old data keys sealed, so many rows at most; see `Resealing.step`."""
+        await self._write(lambda db: walk.step(db, self.vault, limit, self._clock.millis()))
+
+    async def last_events(self, prefix: str) -> dict[str, int]:
+        """When the last event of each stream was written whose name begins with a text."""
+        return await self._read(lambda db: last_events(db, prefix))
+
+    async def shred(self, what: Shredding, secret: bytes) -> bool:
+        """Destroy rows for good.
+
+        Args:
+            what: The rows.
+            secret: Bytes that must be gone with them.
+
+        Returns:
+            Whether they are: False where the file still has a copy in a page that is not in use.
+
+        Raises:
+            InputError: A message of it waits or is out; nothing was destroyed.
+            StoreError: The disk refuses, or the log was in use; the rows may be destroyed.
+        """
+        await self._write(lambda db: shred(db, what, self._clock.millis()))
+
+        def look() -> bool:
+            try:
+                empty_log(self._path)
+                return not is_in(self._path, secret)
+            except sqlite3.Error as error:
+                raise in_our_words(error, self._path) from error
+
+        return await asyncio.to_thread(look)
+
+    async def keys_in_use(self, places: SealedPlaces) -> Counter[int]:
+        """How many values each data key has sealed, by its number."""
+        return await self._read(lambda db: keys_in_use(db, places))
+
     @override
     async def recover(self, lease: Lease) -> list[OpenPart]:
         """Read what the former owner left open; see the port."""
@@ -400,7 +463,7 @@ class SqliteStore(Store):
     @override
     async def feed(self, after: int, limit: int) -> list[FeedRow]:
         """Read the outcome feed; see the port."""
-        return await self._read(lambda db: reading.feed(db, after, limit))
+        return await self._read(lambda db: reading.feed(db, self.vault, after, limit))
 
     @override
     async def counters(self) -> list[CounterRow]:
@@ -446,11 +509,11 @@ class SqliteStore(Store):
     async def chains(self) -> list[tuple[str, int, bytes]]:
         """Read every chain's head; see the port."""
         return await self._read(reading.chains)
+
     @override
     async def ends(self, before: int) -> list[tuple[str, int, bytes]]:
         """Read where every chain ended; see the port."""
         return await self._read(lambda db: reading.ends(db, before))
-
 
     @override
     async def suppressed(self, targets: Sequence[Target]) -> dict[Target, str]:
