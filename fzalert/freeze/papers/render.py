@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fzalert.errors import ConfigError
 from fzalert.freeze.papers.content import Paper
+
+if TYPE_CHECKING:
+    import typst
 
 __all__ = ["FONTS", "render_paper"]
 
@@ -38,13 +43,14 @@ def render_paper(
         pdf, warnings = typst.compile_with_warnings(
             str(root / "form.typ"),
             root=str(root),
-            font_paths=[str(path) for path in font_paths],
+            font_paths=_fonts(tuple(map(str, font_paths))),
             format="pdf",
             sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
             pdf_standards=["a-2b"],
         )
     for warning in warnings:
         if "font" in str(warning):
+            _fonts.cache_clear()  # once it is installed it is to be found
             raise ConfigError(
                 f"The papers cannot be set: {warning}.",
                 hint="Install fonts-noto-cjk, or name a font that is there.",
@@ -52,6 +58,14 @@ def render_paper(
     if not isinstance(pdf, bytes):
         raise TypeError("typst gave pages, not one document")
     return pdf
+
+
+@functools.cache
+def _fonts(folders: tuple[str, ...]) -> typst.Fonts:
+    """The machine's fonts, looked for once: that takes ten times as long as a paper."""
+    import typst
+
+    return typst.Fonts(font_paths=list(folders))
 
 
 def _qr(paper: Paper) -> str:
