@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 from fzalert.clock import Clock
 from fzalert.errors import GuardsUnmet, InputError, IntegrityError, StaleVersion, StoreError
@@ -143,7 +144,8 @@ class CaseBook:
         self._sealer = sealer
         self._clock = clock
         self._daily = Daily(store, policy)
-        self._changing: dict[str, asyncio.Lock] = {}
+        # A lock lives as long as somebody holds it or waits for it.
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._shelf = Shelf()
 
     def now(self) -> datetime:
@@ -291,13 +293,9 @@ class CaseBook:
             StoreError: The disk refuses, or others kept changing the case meanwhile.
         """
         lock = self._changing.setdefault(case_id, asyncio.Lock())
-        try:
-            async with lock:
-                around = Around(facts or Facts(), accepts)
-                return await self._decided(case_id, command, around, look, fired)
-        finally:
-            if not lock.locked():
-                self._changing.pop(case_id, None)
+        async with lock:
+            around = Around(facts or Facts(), accepts)
+            return await self._decided(case_id, command, around, look, fired)
 
     async def unmet(
         self, case_id: str, *commands: Command, facts: Facts | None = None

@@ -317,3 +317,31 @@ async def test_a_document_is_kept_with_its_event_and_read_by_nobody_else(office:
             await book.documents("c1")
     found = b"".join(path.read_bytes() for path in office.folder.iterdir() if path.is_file())
     assert secret not in found
+
+
+async def test_whoever_comes_while_others_wait_waits_too_and_nothing_is_decided_twice(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = 0
+    real = SqliteStore.commit
+
+    async def commit(store: SqliteStore, changes: ChangeSet) -> object:
+        nonlocal stale
+        try:
+            return await real(store, changes)
+        except fzalert.errors.StaleVersion:
+            stale += 1
+            raise
+
+    async with office.open() as book:
+        case = await office.entered()
+        monkeypatch.setattr(SqliteStore, "commit", commit)
+        people, works = office.people(), []
+        for number in range(40):
+            officers = (OFFICERS[0].model_copy(update={"certificate": f"P{number}"}), OFFICERS[1])
+            command = c.NameOfficers(people.author, officers)
+            works.append(asyncio.ensure_future(book.do("c1", command)))
+            await office.store.state("nothing")  # the disk works on meanwhile
+        await asyncio.gather(*works)
+        assert stale == 0
+        assert (await book.case("c1")).version == case.version + 40
