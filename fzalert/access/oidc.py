@@ -117,6 +117,18 @@ class Provider:
         where = self._endpoint(told, "authorization_endpoint")
         return f"{where}{'&' if '?' in where else '?'}{urlencode(asked)}"
 
+    async def probe(self) -> None:
+        """Ask the provider what it says of itself, and for its keys.
+
+        Raises:
+            SingleSignOnRefused: It does not answer, or not as a provider that can be used.
+            ConfigError: The library is not installed.
+        """
+        told = await self._metadata()
+        for name in ("authorization_endpoint", "token_endpoint"):
+            _ = self._endpoint(told, name)
+        _ = await self._key_set(_library(), fresh=True)
+
     async def leave_address(self, to: str) -> str:
         """Where a browser leaves the provider too; empty where it has no such page."""
         told = await self._metadata()

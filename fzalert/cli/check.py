@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from cyclopts import Parameter
-from pydantic import BaseModel
 
+from fzalert.cli.check_files import (
+    Finding,
+    access_findings,
+    freeze_findings,
+    web_findings,
+)
 from fzalert.cli.exits import Exit
 from fzalert.cli.session import current
 from fzalert.cli.throwaway import ChannelProbe, capabilities, probe
-from fzalert.clock import SystemClock
 from fzalert.config import Settings
 from fzalert.errors import FzalertError, NotConnected
 from fzalert.ports import Capabilities
 from fzalert.service.building import script_settings
 
 __all__ = ["Finding", "check"]
-
-_EXPIRES_SOON = timedelta(days=30)
-
-
-class Finding(BaseModel):
-    """One thing that was found."""
-
-    level: str
-    where: str
-    text: str
 
 
 async def check(*, online: Annotated[bool, Parameter(negative=())] = False) -> int:
@@ -59,7 +52,16 @@ async def check(*, online: Annotated[bool, Parameter(negative=())] = False) -> i
             sign = "●" if found.state == "up" else "▲" if found.state == "slow" else "■"
             output.line(f"{sign} {found.name}  {found.state}  {found.detail}")
             down = down or found.state in {"down", "unknown"}
-    output.line(f"{settings.path}: " + ("有通道连不上 a channel is down" if down else "通过 ok"))
+        for finding in await _provider(settings):
+            output.data(finding)
+            output.line(
+                f"{'■' if finding.level == 'error' else '●'} {finding.where}: {finding.text}"
+            )
+            down = down or finding.level == "error"
+    output.line(
+        f"{settings.path}: "
+        + ("有通道或统一登录连不上 a channel or the provider is down" if down else "通过 ok")
+    )
     return Exit.UNREACHABLE if down else Exit.OK
 
 
@@ -70,7 +72,9 @@ def _findings(settings: Settings, able: Mapping[str, Capabilities]) -> Iterator[
         yield Finding(level="error", where="identity", text=str(error))
     yield from _shared_addresses(able)
     yield from _folder(settings)
-    yield from _certificate(settings)
+    yield from web_findings(settings)
+    yield from access_findings(settings)
+    yield from freeze_findings(settings)
     if not settings.channels:
         yield Finding(level="warning", where="channel", text="没有通道 nothing can go out")
     if not settings.web.is_loopback and not settings.web.is_secure:
@@ -101,34 +105,31 @@ def _folder(settings: Settings) -> Iterator[Finding]:
         yield Finding(level="error", where="store.url", text=text)
 
 
-def _certificate(settings: Settings) -> Iterator[Finding]:
-    if settings.web.certificate is None:
-        return
-    from cryptography import x509
-
-    try:
-        certificate = x509.load_pem_x509_certificate(settings.web.certificate.read_bytes())
-    except (OSError, ValueError) as error:
-        yield Finding(level="error", where="web.certificate", text=f"读不了 unreadable: {error}")
-        return
-    left = certificate.not_valid_after_utc - _now()
-    if left < timedelta(0):
-        yield Finding(level="error", where="web.certificate", text="已过期 it has expired")
-    elif left < _EXPIRES_SOON:
-        text = f"{left.days} 天后过期 it expires in {left.days} days"
-        yield Finding(level="warning", where="web.certificate", text=text)
-
-
-def _now() -> datetime:
-    return SystemClock().now().astimezone(UTC)
-
-
 def _limits(each: Capabilities) -> str:
     kinds = ", ".join(sorted(each.kinds))
     rate = "" if each.rate is None else f", ≤ {each.rate:g}/s"
     reports = ", 有回执 reports" if each.reports else ", 无回执 no reports"
     where = "" if each.addresses is None else f", {' '.join(sorted(each.addresses))}"
     return f"{kinds}{where}, window {each.window}{rate}{reports}"
+
+
+async def _provider(settings: Settings) -> list[Finding]:
+    """Ask the OpenID provider what it says of itself, and for its keys."""
+    chosen = settings.access.oidc
+    if chosen is None:
+        return []
+    from fzalert.access.oidc import Provider
+    from fzalert.clock import SystemClock
+    from fzalert.http import HttpPool
+
+    where, http = "access.oidc.issuer", HttpPool()
+    try:
+        await Provider(chosen, http, SystemClock(), settings.web.public_url).probe()
+    except FzalertError as error:
+        return [Finding(level="error", where=where, text=str(error.args[0]))]
+    finally:
+        await http.aclose()
+    return [Finding(level="info", where=where, text=f"{chosen.issuer} 可用 answers")]
 
 
 async def _online(settings: Settings) -> list[ChannelProbe]:
