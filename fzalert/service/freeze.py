@@ -319,8 +319,10 @@ class Freezing:
         async with engine.routing.shared():
             found = _measure(await self.book.case(case_id), measure)
             way = "" if paper else await self._sending.first_way(found)
-            history = await self.book.history(case_id)
-            step = 1 + sum(_is_sending(entry.event, found) for entry in history)
+            step = 1
+            if found.current is not None and found.current.sent_at is not None:
+                history = await self.book.history(case_id)
+                step += sum(_is_sending(entry.event, found) for entry in history)
             poked: frozenset[str] = frozenset()
 
             async def look(case: FreezeCase, now: datetime) -> Around:
