@@ -13,7 +13,7 @@ from fzalert.access.actors import Actor
 from fzalert.access.directory import Directory
 from fzalert.clock import Clock, SystemClock
 from fzalert.config import Settings
-from fzalert.errors import NotConnected, StoreDamaged
+from fzalert.errors import AccessDenied, NotConnected, StoreDamaged
 from fzalert.ports import Route
 from fzalert.scripts import Library
 from fzalert.service.api import DaemonApi
@@ -266,9 +266,14 @@ class Service(DaemonApi):
 
     @override
     async def custody(self, ask: CustodyAsk, by: Actor) -> CustodyAnswer:
-        if isinstance(ask, KeysAsk | RotateAsk):
-            return await self._open.custody.answer(ask, by)
-        return await self._open.freeze.keep(ask, by)
+        rooms = self._open
+        try:
+            if isinstance(ask, KeysAsk | RotateAsk):
+                return await rooms.custody.answer(ask, by)
+            return await rooms.freeze.keep(ask, by)
+        except AccessDenied as error:
+            await rooms.people.put_on_record(by.id, error.code)
+            raise
 
     @override
     async def contacts(self, ask: ContactAsk, by: Actor) -> ContactAnswer:

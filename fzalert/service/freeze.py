@@ -22,7 +22,7 @@ from fzalert.errors import AccessDenied, FateUnknown, InputError, NotConnected
 from fzalert.evidence import Json
 from fzalert.freeze import commands as c
 from fzalert.freeze.authority import authority_of
-from fzalert.freeze.book import Around, CaseBook, Change, Look
+from fzalert.freeze.book import CASES, Around, CaseBook, Change, Look, stream_of
 from fzalert.freeze.bundle import make_bundle
 from fzalert.freeze.contacts import ContactBook
 from fzalert.freeze.events import Event, InstructionSent
@@ -372,7 +372,7 @@ class Freezing:
     async def _tasks(self, ask: asks.TasksAsk, by: Actor) -> FreezeAnswer:
         require(by, *MAY_READ, drill=self._drill)
         if ask.reveal:
-            await self._on_record(by, "contact.reveal", {"case": ask.case or "all", "what": "task"})
+            await self._on_record(by, "contact.reveal", {"case": ask.case or "all", "shown": "task"})
         rows: list[asks.TaskRow] = []
         for case_id in [ask.case] if ask.case else await self.book.cases():
             case = await self.book.case(case_id)
@@ -395,12 +395,12 @@ class Freezing:
         require(by, *MAY_READ, drill=self._drill)
         case = await self.book.case(ask.case)
         if isinstance(ask, asks.BundleAsk):
-            await self._on_record(by, "case.export", {"case": ask.case, "what": "bundle"})
+            await self._on_record(by, "case.export", {"case": ask.case, "exported": "bundle"})
             papers = await self._sending.papers(ask.case)
             body = await make_bundle(self.book, ask.case, self._signer, papers)
             return FreezeAnswer(files=[_file(f"{ask.case}.zip", body)])
         measure = _measure(case, ask.measure)
-        facts: dict[str, Json] = {"case": ask.case, "measure": measure.id, "what": ask.paper}
+        facts: dict[str, Json] = {"case": ask.case, "measure": measure.id, "exported": ask.paper}
         await self._on_record(by, "case.export", facts)
         body = await self._sending.paper(case, measure, PaperKind(ask.paper))
         return FreezeAnswer(files=[_file(f"{ask.case}-{measure.id}-{ask.paper}.pdf", body)])
@@ -453,16 +453,35 @@ class Freezing:
                 hint="Sign in as yourself, or enable [drill].",
             )
 
+    async def put_refusal(self, ask: FreezeAsk, by: Actor, why: str) -> None:
+        """Put on record that somebody asked for what he may not, in the case's chain if it is one.
+
+        What the rules of a case refuse is there already, with every unmet guard.
+        """
+        chain = await self._chain_of(str(getattr(ask, "case", "")))
+        facts: dict[str, Json] = {"of": by.id, "why": why, "act": ask.action}
+        entry = EvidenceEntry(chain, by.id, "access.refused", facts)
+        await self._building.store.commit(ChangeSet(evidence=(entry,)))
+
+    async def _chain_of(self, case: str) -> str:
+        """The chain of a case, or the store's where there is no such case."""
+        rows = await self._building.store.state(CASES, case) if case else []
+        return stream_of(case) if any(id_ == case for id_, _ in rows) else "store"
+
     async def _on_record(self, by: Actor, act: str, facts: dict[str, Json]) -> None:
-        """Put on record what shows personal data; nothing is shown unless it stands there."""
+        """Put on record what shows personal data; nothing is shown unless it stands there.
+
+        It stands in the chain of its case, so that a bundle tells who saw it.
+        """
         fresh = timedelta(minutes=self.book.policy.limit("step_up_minutes"))
         if by.proved_at is None or self.book.now() - by.proved_at > fresh:
             raise AccessDenied(
                 "Personal data is shown to a person alone, who has just proved who he is.",
                 hint="Act with your own token: --token-file, or FZALERT_TOKEN.",
             )
+        chain = await self._chain_of(str(facts.get("case", "")))
         await self._building.store.commit(
-            ChangeSet(evidence=(EvidenceEntry("store", by.id, act, facts),))
+            ChangeSet(evidence=(EvidenceEntry(chain, by.id, act, facts),))
         )
 
     async def _seen_through(self, work: Callable[[], Awaitable[T]]) -> T:

@@ -14,7 +14,7 @@ from fzalert.access.actors import Actor
 from fzalert.access.keys import FileSigner
 from fzalert.clock import Clock
 from fzalert.config import Settings
-from fzalert.errors import ConfigError
+from fzalert.errors import AccessDenied, ConfigError
 from fzalert.service.building import SIGNING_KEY, Building
 from fzalert.service.models import DeadlinesView, LimitView
 
@@ -56,7 +56,12 @@ class FreezeRoom:
 
     async def answer(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
         """Do what is asked. Raises as `ServiceApi.freeze`."""
-        return await (await self._opened()).answer(ask, by, key=key)
+        freezing = await self._opened()
+        try:
+            return await freezing.answer(ask, by, key=key)
+        except AccessDenied as error:
+            await freezing.put_refusal(ask, by, error.code)
+            raise
 
     async def keep(self, ask: ExpiringAsk | HoldAsk, by: Actor) -> CustodyAnswer:
         """Show whose time is over, or hold a case. Raises as `ServiceApi.custody`."""

@@ -21,8 +21,9 @@ from fzalert.access.ranks import Rank
 from fzalert.access.rows import with_code, with_subject, without_passkey, without_subject
 from fzalert.access.sessions import Sessions
 from fzalert.clock import Clock
-from fzalert.errors import AccessDenied, CredentialExpired, InputError
+from fzalert.errors import AccessDenied, InputError, StoreError
 from fzalert.evidence import Json
+from fzalert.log import get_logger
 from fzalert.service.models import PasskeyView, SessionView, UserChange, UserView
 from fzalert.service.views import time_text
 from fzalert.store import ChangeSet, EvidenceEntry, StateRow, Store, UserRow
@@ -38,6 +39,8 @@ ENDS_SESSIONS = frozenset(
         "user.appoint",  # another rank or unit is another office: its holder comes in anew
     }
 )
+log = get_logger("fzalert.service")
+
 SAME_REFUSAL_MS = 3_600_000
 LONGEST_DAYS = 3650
 CODE_DAYS = 1.0
@@ -117,13 +120,17 @@ class People:
         self._stale = False
 
     async def authenticate(self, token: str) -> Actor:
-        """Tell who holds a token. Raises `AccessDenied`; an expired token is put on record."""
+        """Tell who holds a token. Raises `AccessDenied`; a token that is refused is on record."""
         await self.load()
         try:
             return self._directory.authenticate(token, self._clock.millis())
-        except CredentialExpired as error:
-            await self.put_on_record(f"user:{token.partition('.')[0]}", error.code)
+        except AccessDenied as error:
+            await self.put_on_record(self.called(token.partition(".")[0]), error.code)
             raise
+
+    def called(self, name: str) -> str:
+        """How the record names somebody who was refused; nobody fills it with made-up names."""
+        return f"user:{name}" if self._directory.knows(name) else "unknown"
 
     async def by_certificate(self, fingerprint: str, names: Sequence[str]) -> Actor:
         """Tell which machine a verified client certificate stands for.
@@ -140,7 +147,10 @@ class People:
             raise
 
     async def put_on_record(self, who: str, why: str) -> None:
-        """Put a refusal into the evidence, once an hour for the same one: no flood gets in."""
+        """Put a refusal into the evidence, once an hour for the same one: no flood gets in.
+
+        A full disk makes it no other refusal; then it stands in the log alone.
+        """
         now = self._clock.millis()
         self._refused = {key: at for key, at in self._refused.items() if now - at < SAME_REFUSAL_MS}
         if (who, why) in self._refused:
@@ -149,7 +159,10 @@ class People:
         entry = EvidenceEntry(
             "store", self.local_actor().id, "access.refused", {"of": who, "why": why}
         )
-        await self._store.commit(ChangeSet(evidence=(entry,)))
+        try:
+            await self._store.commit(ChangeSet(evidence=(entry,)))
+        except StoreError as error:
+            log.warning("evidence.not_written", what=entry.what, code=error.code)
 
     async def set_password(self, name: str, password: str, *, by: Actor | None = None) -> None:
         """Give a person another password: an admin for anybody, everybody for himself.

@@ -52,12 +52,11 @@ class SigningIn:
         try:
             await self._delays.count(name, address)
         except SignInDelayed as error:
-            # A made-up name goes on record as unknown: nobody fills the record with them.
-            of = f"user:{name}" if self._people.directory.knows(name) else "unknown"
-            await self._people.put_on_record(of, error.code)
+            await self._people.put_on_record(self._people.called(name), error.code)
             raise
         kept = self._people.directory.password_of(name)
         if not await self._people.passwords.fits(password, kept):
+            await self._people.put_on_record(self._people.called(name), "wrong-password")
             raise AccessDenied("The name or the password is wrong.", hint="Try again.")
         await self._delays.right(name, address)
         return self._people.directory.by_password(name, kept, self._clock.millis())
