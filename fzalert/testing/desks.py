@@ -216,8 +216,13 @@ class Precinct(Site):
         self.banks.append(bank)
         return bank
 
-    def configure(self, more: str = "") -> None:
-        """Write the daemon's file, with every bank that there is."""
+    def configure(self, more: str = "", *, answer_timeout: float = 5) -> None:
+        """Write the daemon's file, with every bank that there is.
+
+        Args:
+            more: Further lines of `[freeze]`.
+            answer_timeout: Seconds that a desk may take to acknowledge.
+        """
         desks = "".join(
             f"""
             [[channel.desks]]
@@ -246,7 +251,7 @@ class Precinct(Site):
             [[channel]]
             name = "banks"
             adapter = "bank.https"
-            answer_timeout = 5
+            answer_timeout = {answer_timeout}
             poll_wait = 10
             {desks}
             """,
