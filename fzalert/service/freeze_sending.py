@@ -278,15 +278,18 @@ class Sending:
         package = self.package_of(case, measure, shown) if stored is None else read_package(stored)
         if kind is PaperKind.INSTRUCTION:
             return await self._paper(case.id, package)
-        return await asyncio.to_thread(self._render, package, kind)
+        return await self._paper(case.id, package, kind)
 
     async def papers(self, case_id: str) -> Mapping[str, bytes]:
         """Every paper of a case that was sent, by file name."""
         found = await self._book.documents(case_id, PAPER)
         return {f"{name.removeprefix(PAPER)}.pdf": body for name, body in found.items()}
 
-    async def _paper(self, case_id: str, package: Package) -> bytes:
-        pdf = await asyncio.to_thread(self._render, package, PaperKind.INSTRUCTION)
+    async def _paper(
+        self, case_id: str, package: Package, kind: PaperKind = PaperKind.INSTRUCTION
+    ) -> bytes:
+        """A paper that binds or notifies, signed where a signer is configured."""
+        pdf = await asyncio.to_thread(self._render, package, kind)
         if self._signer is None:
             return pdf
         return await self._signer.sign_pdf(
