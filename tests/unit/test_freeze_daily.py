@@ -184,25 +184,25 @@ async def test_sends_of_people_are_limited_and_those_of_the_program_never(office
 
 
 async def test_somebody_near_the_limit_and_at_it_is_told_of_once_each(office: Office) -> None:
-    rules = policy(officer_daily=5, daily_alarm_percent=80)
+    rules = policy(officer_daily=10, daily_alarm_percent=80)
     async with office.open(rules):
-        for number in range(7):
+        for number in range(12):
             await office.entered(f"c{number}", number)
         with capture_logs() as logs:
-            for number in range(5):
+            for number in range(10):
                 await office.prepare(f"c{number}")
-            for number in (5, 6):
+            for number in (10, 11):
                 with pytest.raises(GuardsUnmet):
                     await office.prepare(f"c{number}")
         told = [(one["of"], one["count"], one["limit"]) for one in logs if "limit" in one]
-        assert told == [("author", 4, 5), ("author", 5, 5)]
+        assert told == [("author", 8, 10), ("author", 10, 10)]
         assert await office.acts() == [
-            ("limit.near", "author", "measures", 4),
-            ("limit.reached", "author", "measures", 5),
+            ("limit.near", "author", "measures", 8),
+            ("limit.reached", "author", "measures", 10),
         ]
     async with office.open(rules) as book:
         (alarm,) = await alarms_of_day(office.store, book.now())
-        assert (alarm.of, alarm.count, alarm.limit, alarm.reached) == ("author", 5, 5, True)
+        assert (alarm.of, alarm.count, alarm.limit, alarm.reached) == ("author", 10, 10, True)
         tomorrow = book.now() + timedelta(days=1)
         assert await alarms_of_day(office.store, tomorrow) == []
 
