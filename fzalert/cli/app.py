@@ -120,6 +120,10 @@ _GROUPS = {
             "correct": ("fzalert.cli.freeze.acts:correct", "更正账户。 Correct an account."),
             "trace": ("fzalert.cli.freeze.exports:trace", "资金去向估算。 Follow the money."),
             "paper": ("fzalert.cli.freeze.exports:paper", "出文书。 Write a paper as PDF."),
+            "iso20022": (
+                "fzalert.cli.freeze.messages:iso20022",
+                "ISO 20022 报文出入。 camt.056 out, camt.029 in.",
+            ),
             "bundle": ("fzalert.cli.freeze.exports:bundle", "导出证据包。 Write the evidence."),
             "verify": (
                 "fzalert.cli.freeze.exports:verify",

@@ -24,6 +24,7 @@ __all__ = [
     "Traced",
     "levels",
     "share_by_time",
+    "share_direct",
     "share_in_proportion",
     "trace",
 ]
@@ -199,6 +200,21 @@ def share_in_proportion(frozen: Decimal, losses: Mapping[str, Decimal]) -> tuple
     return tuple(Share(name, shares[name]) for name in sorted(shares))
 
 
+def share_direct(frozen: Decimal, losses: Mapping[str, Decimal]) -> tuple[Share, ...]:
+    """Give back directly: one deposit record into the account, so nothing has to be divided.
+
+    Raises:
+        InputError: There are several, or none; nothing is frozen, or the loss is not positive.
+    """
+    if len(losses) != 1:
+        raise InputError(
+            f"A direct return has one deposit record; there are {len(losses)}.",
+            hint="With times, return by time stamp; else in proportion, after a public notice.",
+            field="losses",
+        )
+    return share_in_proportion(frozen, losses)
+
+
 def share_by_time(frozen: Decimal, inflows: Sequence[tuple[str, Edge]]) -> tuple[Share, ...]:
     """Give back by time stamps: what came in last is what still lies there.
 
@@ -207,10 +223,12 @@ def share_by_time(frozen: Decimal, inflows: Sequence[tuple[str, Edge]]) -> tuple
         inflows: Each claimant's transfers into the account.
 
     Raises:
-        InputError: Nothing is frozen.
+        InputError: Nothing is frozen, there is no transfer, or one is not more than zero.
     """
     if frozen <= 0:
         raise InputError("Nothing is frozen.", field="frozen")
+    if not inflows or any(edge.amount <= 0 for _, edge in inflows):
+        raise InputError("Every transfer has to be more than zero.", field="deposits")
     left = frozen
     shares: dict[str, Decimal] = {}
     for claimant, edge in sorted(inflows, key=lambda one: (one[1].at, one[0]), reverse=True):

@@ -27,7 +27,7 @@ from fzalert.freeze.bundle import make_bundle
 from fzalert.freeze.contacts import ContactBook
 from fzalert.freeze.events import Event, InstructionSent
 from fzalert.freeze.model import FreezeCase, Measure, Stage
-from fzalert.freeze.money import Edge, TraceOrder, share_in_proportion, trace
+from fzalert.freeze.money import Edge, TraceOrder, trace
 from fzalert.freeze.papers import PaperKind
 from fzalert.freeze.policy import load_policy
 from fzalert.freeze.results import Grade, Receipt
@@ -40,9 +40,11 @@ from fzalert.service.freeze_board import Board
 from fzalert.service.freeze_checking import check_next
 from fzalert.service.freeze_figures import figures_of
 from fzalert.service.freeze_ladder import Ladder
+from fzalert.service.freeze_iso import Messages
 from fzalert.service.freeze_models import MAY_READ, FreezeAnswer, FreezeAsk
 from fzalert.service.freeze_once import KeyedChanges, MadeBefore
 from fzalert.service.freeze_sending import Sending
+from fzalert.service.freeze_shares import shares_of
 from fzalert.service.freeze_tasks import task_rows
 from fzalert.service.freeze_uploads import Uploads
 from fzalert.service.freeze_views import case_view, event_view
@@ -90,6 +92,7 @@ class Freezing:
         self.ladder = Ladder(
             building, self.book, contacts, self._sending, chosen, drill=self._drill
         )
+        self._messages = Messages(self.book, self._sending)
         self._uploads = Uploads(clock)
         self._keyed_changes = KeyedChanges(building.store, building.store.vault, clock)
         self._duty = _duty_of(chosen)
@@ -120,7 +123,7 @@ class Freezing:
             case asks.FiguresAsk():
                 require(by, *MAY_READ, drill=self._drill)
                 return FreezeAnswer(figures=await figures_of(self.book, self._contacts, ask.month))
-            case asks.PaperAsk() | asks.BundleAsk():
+            case asks.PaperAsk() | asks.BundleAsk() | asks.Iso20022Ask():
                 return await self._export(ask, by)
             case asks.TraceAsk() | asks.ShareAsk():
                 return await self._money(ask, by)
@@ -180,6 +183,10 @@ class Freezing:
                 return await self._done(ask.case, c.Approve(who, ask.measure), look)
             case asks.SendAsk():
                 return await self._send(ask, who)
+            case asks.Iso20022AnswerAsk():
+                case = await self.book.case(ask.case)
+                answered = await self._messages.answer(case, _measure(case, ask.measure), ask, who)
+                return await self._done(ask.case, answered)
             case asks.ReceiptAsk():
                 receipt = _by_hand(ask.receipt, by)
                 return await self._done(ask.case, c.RecordReceipt(who, receipt))
@@ -391,7 +398,9 @@ class Freezing:
         found = await check_next(self.book, case, measure, who, ask.kind, facts)
         return FreezeAnswer(check=found)
 
-    async def _export(self, ask: asks.PaperAsk | asks.BundleAsk, by: Actor) -> FreezeAnswer:
+    async def _export(
+        self, ask: asks.PaperAsk | asks.BundleAsk | asks.Iso20022Ask, by: Actor
+    ) -> FreezeAnswer:
         require(by, *MAY_READ, drill=self._drill)
         case = await self.book.case(ask.case)
         if isinstance(ask, asks.BundleAsk):
@@ -400,7 +409,12 @@ class Freezing:
             body = await make_bundle(self.book, ask.case, self._signer, papers)
             return FreezeAnswer(files=[_file(f"{ask.case}.zip", body)])
         measure = _measure(case, ask.measure)
-        facts: dict[str, Json] = {"case": ask.case, "measure": measure.id, "exported": ask.paper}
+        what = "camt.056" if isinstance(ask, asks.Iso20022Ask) else ask.paper
+        facts: dict[str, Json] = {"case": ask.case, "measure": measure.id, "exported": what}
+        if isinstance(ask, asks.Iso20022Ask):
+            body = await self._messages.request(case, measure)
+            await self._on_record(by, "case.export", facts)
+            return FreezeAnswer(files=[_file(f"{ask.case}-{measure.id}-camt.056.xml", body)])
         await self._on_record(by, "case.export", facts)
         body = await self._sending.paper(case, measure, PaperKind(ask.paper))
         return FreezeAnswer(files=[_file(f"{ask.case}-{measure.id}-{ask.paper}.pdf", body)])
@@ -412,7 +426,7 @@ class Freezing:
             frozen = _measure(case, ask.measure).frozen
             if frozen is None:
                 raise InputError("Nothing is frozen on this account.", field="measure")
-            shares = share_in_proportion(frozen, ask.losses)
+            shares = shares_of(ask, frozen)
             return FreezeAnswer(shares={one.claimant: one.amount for one in shares})
         roots = [
             Edge(t.from_account, m.account.number, t.amount, t.at)

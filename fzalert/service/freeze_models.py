@@ -292,13 +292,46 @@ class TraceAsk(_Ask):
     order: Literal["fifo", "lifo", "proportional"] = "fifo"
 
 
+class DepositData(_Ask):
+    """One transfer of one claimant's into an account that is frozen."""
+
+    claimant: Annotated[str, Field(min_length=1, max_length=120, repr=False)]
+    amount: Money
+    at: AwareDatetime
+
+
 class ShareAsk(_Ask):
     """Divide what is frozen on an account among those who lost it."""
 
     action: Literal["share"] = "share"
     case: _Case
     measure: _Measure
-    losses: Annotated[dict[str, Money], Field(min_length=1, max_length=1000)]
+    method: Literal["direct", "timestamp", "proportional"] = "proportional"
+    losses: Annotated[
+        dict[str, Money],
+        Field(max_length=1000, description="What each lost there; for direct and proportional."),
+    ] = Field(default_factory=dict)
+    deposits: Annotated[
+        tuple[DepositData, ...],
+        Field(max_length=5000, description="Each transfer with its time; for timestamp."),
+    ] = ()
+
+
+class Iso20022Ask(_Ask):
+    """Write the approved instruction as camt.056.001.08; it goes on record who took it."""
+
+    action: Literal["iso20022"] = "iso20022"
+    case: _Case
+    measure: _Measure
+
+
+class Iso20022AnswerAsk(_Ask):
+    """Read a bank's camt.029.001.09 as its receipt, or as its acknowledgement."""
+
+    action: Literal["iso20022-answer"] = "iso20022-answer"
+    case: _Case
+    measure: _Measure
+    xml: Annotated[str, Field(min_length=1, max_length=300_000, repr=False)]
 
 
 FreezeAsk = Annotated[
@@ -328,7 +361,9 @@ FreezeAsk = Annotated[
     | PaperAsk
     | BundleAsk
     | TraceAsk
-    | ShareAsk,
+    | ShareAsk
+    | Iso20022Ask
+    | Iso20022AnswerAsk,
     Field(discriminator="action"),
 ]
 """Anything that may be asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from fzalert.cli.freeze.asking import Desk, desk, show_case, write_files
 from fzalert.cli.freeze.files import read_accounts
+from fzalert.cli.freeze.shares import method_for, read_loss, share_values, show_shares
 from fzalert.cli.session import current
 from fzalert.errors import InputError
 from fzalert.freeze.model import InstructionKind
@@ -306,31 +307,36 @@ async def return_money(
     measure: str = "",
     *,
     loss: list[str],
+    method: Literal["auto", "direct", "timestamp", "proportional"] = "auto",
     reason: str = "",
     notice_from: datetime | None = None,
     token_file: Path | None = None,
 ) -> None:
     """Calculate how frozen money is given back; with a reason, prepare the return (返还).
 
+    Directly where there is one deposit record, by time stamp where each has its time, else in
+    proportion to each loss: that needs a public notice of thirty days before it is approved.
+
     Args:
         case: The case's id.
         measure: One account of it.
-        loss: What one victim lost there, as NAME=YUAN; once for each.
+        loss: What one victim lost there, as NAME=YUAN, or NAME=YUAN@TIME; once for each transfer.
+        method: How; auto takes the first of the three that the losses allow.
         reason: Why; without it, it is only calculated.
-        notice_from: First day of the public notice, where there are several victims.
+        notice_from: First day of the public notice, with a zone; for a proportional return.
         token_file: Who acts: a file with a token, - for standard input.
     """
-    losses = {name: _yuan(text) for name, text in (_pair(one, "loss") for one in loss)}
-    output = current().output
+    deposits = [read_loss(one) for one in loss]
+    chosen = method_for(deposits) if method == "auto" else method
     async with desk(token_file) as at:
         (one,) = await at.measures(case, measure)
-        share = _made(asks.ShareAsk, case=case, measure=one, losses=losses)
+        share = _made(asks.ShareAsk, case=case, measure=one, **share_values(deposits, chosen))
         shares = (await at.ask(share)).shares
-        output.data({"shares": {name: str(amount) for name, amount in shares.items()}})
-        output.table(["受害人", "返还"], [[name, f"{a:,.2f}"] for name, a in shares.items()])
+        frozen = next(m.frozen for m in (await at.case(case)).measures if m.id == one)
+        show_shares(shares, chosen, frozen, notice_from)
         if reason:
             terms = {
-                "method": "direct" if len(shares) == 1 else "proportional",
+                "method": chosen,
                 "allocation": [{"claimant": name, "amount": a} for name, a in shares.items()],
                 "notice_from": notice_from,
             }
@@ -443,10 +449,3 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     if not name or not value:
         raise InputError(f"--{option} is written NAME=VALUE.", field=option)
     return name, value
-
-
-def _yuan(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise InputError("An amount is written 1234.56.", field="loss") from None
