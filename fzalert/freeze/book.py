@@ -147,6 +147,7 @@ class CaseBook:
         # A lock lives as long as somebody holds it or waits for it.
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._shelf = Shelf()
+        self._stuck = 0
 
     def now(self) -> datetime:
         """The present, in UTC."""
@@ -456,7 +457,8 @@ class CaseBook:
         A deadline that no longer stands in its case is removed. One that fails stays, and the
         others go on; the first error is raised at the end.
         """
-        rows = await self._store.deadlines(self._clock.millis(), limit)
+        # Those that failed last time lie in front; they must not keep the others from their turn.
+        rows = await self._store.deadlines(self._clock.millis(), limit + self._stuck)
         mine = [row for row in rows if row.owner.startswith("case/")]
         broken: list[Exception] = []
         for row in mine:
@@ -464,6 +466,7 @@ class CaseBook:
                 await self._fire(row, by, fire)
             except (InputError, IntegrityError, StoreError) as error:
                 broken.append(error)
+        self._stuck = len(broken)
         if broken:
             raise broken[0]
         return len(mine)
