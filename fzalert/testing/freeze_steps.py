@@ -18,10 +18,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
-__all__ = ["BUGS", "DAEMON", "DESK", "environment", "guarded"]
+__all__ = ["BUGS", "DAEMON", "DESK", "HOOK", "RUNNER", "environment", "guarded"]
 
 _FILE, _STEP, _BUG = "FZ_FREEZE_FILE", "FZ_FREEZE_STEP", "FZ_FREEZE_BUG"
+_COUNT = "FZ_FREEZE_COUNT"
 _BROKEN = 70
+
+HOOK = "from fzalert.testing import freeze_steps\nfreeze_steps.guarded()\n"
+"""The text of a `sitecustomize.py` that switches this on."""
 
 _Given: TypeAlias = Mapping[str, Any]
 _Word: TypeAlias = Callable[[_Given], str]
@@ -30,9 +34,11 @@ _EVENTS = {
     "instruction.sent": "sending",
     "instruction.acked": "acknowledgement",
     "instruction.answered": "receipt",
+    "deadline.reminded": "reminder",
 }
+_ROAD = ("approval", "sending", "acknowledgement", "receipt")
 DAEMON = (
-    *(f"{what} {when}" for what in _EVENTS.values() for when in ("decided", "on disk")),
+    *(f"{what} {when}" for what in _ROAD for when in ("decided", "on disk")),
     "batch handed over",
     "before recorder",
     "recorder set",
@@ -43,6 +49,8 @@ DAEMON = (
     "answer taken from the feed",
 )
 """Steps of the daemon."""
+RUNNER = ("reminder decided", "reminder on disk")
+"""Steps of a daemon whose deadlines fire."""
 DESK = (
     "package let in",
     "item decided",
@@ -56,21 +64,22 @@ DESK = (
 """Steps of the desk."""
 
 
-def environment(file: Path, die_at: str = "", *, bug: str = "") -> dict[str, str]:
+def environment(file: Path, die_at: str = "", *, count: int = 1, bug: str = "") -> dict[str, str]:
     """The variables for a process.
 
     Args:
         file: Where it says that it dies.
-        die_at: One of `DAEMON` or `DESK`, or empty: it lives on.
+        die_at: One of `DAEMON`, `RUNNER` or `DESK`, or empty: it lives on.
+        count: At the how manieth time it gets there.
         bug: One of `BUGS`, or empty.
 
     Raises:
         ValueError: There is no such step, or no such bug.
     """
-    if die_at not in {"", *DAEMON, *DESK} or bug not in {"", *BUGS}:
+    if die_at not in {"", *DAEMON, *RUNNER, *DESK} or bug not in {"", *BUGS}:
         raise ValueError(f"no step {die_at!r}, or no bug {bug!r}")
     file.unlink(missing_ok=True)
-    return {_FILE: str(file), _STEP: die_at, _BUG: bug}
+    return {_FILE: str(file), _STEP: die_at, _COUNT: str(count), _BUG: bug}
 
 
 def guarded() -> None:
@@ -79,7 +88,7 @@ def guarded() -> None:
         return
     try:
         step, bug = os.environ[_STEP], os.environ[_BUG]
-        marks = _Marks(Path(os.environ[_FILE]), step)
+        marks = _Marks(Path(os.environ[_FILE]), step, int(os.environ[_COUNT]))
         if step:
             (_install_desk if step in DESK else _install_daemon)(marks)
         if bug:
@@ -92,13 +101,17 @@ def guarded() -> None:
 class _Marks:
     """What the wrappers call."""
 
-    def __init__(self, file: Path, die_at: str) -> None:
+    def __init__(self, file: Path, die_at: str, count: int) -> None:
         self._file = file
         self._die_at = die_at
+        self._left = count
 
     def at(self, step: str) -> None:
         """Die here where that was asked for."""
-        if step and step == self._die_at:
+        if not step or step != self._die_at:
+            return
+        self._left -= 1
+        if not self._left:
             self._file.write_text(step, encoding="utf-8")
             os.kill(os.getpid(), signal.SIGKILL)
 

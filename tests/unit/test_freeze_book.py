@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -345,3 +346,20 @@ async def test_whoever_comes_while_others_wait_waits_too_and_nothing_is_decided_
         await asyncio.gather(*works)
         assert stale == 0
         assert (await book.case("c1")).version == case.version + 40
+
+
+async def test_deadlines_that_fail_do_not_keep_the_others_from_their_turn(office: Office) -> None:
+    async with office.open() as book:
+        for case_id in ("a1", "a2", "a3", "z1"):
+            await office.entered(case_id)
+        await book.run_due(c.Authority("machine:deadlines", machine=True))
+    async with office.open() as book:
+        # The keys of three are gone: nobody can read what their deadlines are about.
+        gone = tuple(StateRow(KEYS, case_id, None) for case_id in ("a1", "a2", "a3"))
+        await office.store.commit(ChangeSet(state=gone))
+        office.clock.advance(24 * 3600)
+        for _ in range(4):
+            with contextlib.suppress(fzalert.InputError):
+                await book.run_due(c.Authority("machine:deadlines", machine=True), 2)
+        events = [entry.event.type for entry in await book.history("z1")]
+        assert "deadline.reminded" in events
