@@ -23,7 +23,7 @@ from fzalert.ports.signed import (
 )
 from fzalert.store import ChangeSet, StateRow, Store
 
-__all__ = ["FRESH", "KnownKey", "RequestGate"]
+__all__ = ["FRESH", "KnownKey", "RequestGate", "RequestRefused", "Signed"]
 
 FRESH = timedelta(seconds=300)
 """How far a request's time may lie from ours."""
@@ -51,6 +51,39 @@ class KnownKey:
         return key_id_of(self.public_key)
 
 
+class RequestRefused(AccessDenied):
+    """A signed request is not believed.
+
+    Args:
+        what: What is wrong, in words.
+        hint: What to do.
+        reason: The same in one word: `unknown-key`, `ended-key`, `not-fresh`, `wrong-signature` or
+            `replayed`.
+    """
+
+    def __init__(self, what: str, *, hint: str = "", reason: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Who signed a request, and when as the signature says.
+
+    Attributes:
+        key: The key.
+        at: The signed time.
+    """
+
+    key: KnownKey
+    at: datetime
+
+    @property
+    def name(self) -> str:
+        """Who it is, for people and for the record."""
+        return self.key.name
+
+
 class RequestGate:
     """Checks signed requests against known keys.
 
@@ -69,7 +102,7 @@ class RequestGate:
 
     async def check(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> KnownKey:
+    ) -> Signed:
         """Tell who signed a request, once.
 
         Args:
@@ -79,32 +112,43 @@ class RequestGate:
             body: As it came.
 
         Raises:
-            AccessDenied: The key is unknown or has ended, the time is not fresh, the nonce was
-                used before, or the signature is wrong. The text says which.
+            RequestRefused: The key is unknown or has ended, the time is not fresh, the nonce was
+                used before, or the signature is wrong. Text and reason say which.
             InputError: A header is missing or malformed.
         """
         given = read_request_signature(headers)
         key = self._keys.get(given.key_id)
         now = datetime.fromtimestamp(self._clock.millis() / 1000, UTC)
         if key is None:
-            raise AccessDenied("The request is signed with a key that is not known here.")
+            raise RequestRefused(
+                "The request is signed with a key that is not known here.", reason="unknown-key"
+            )
         if key.not_after is not None and now > key.not_after:
-            raise AccessDenied(f"The key of {key.name} has ended.", hint="Exchange a new key.")
+            raise RequestRefused(
+                f"The key of {key.name} has ended.",
+                hint="Exchange a new key.",
+                reason="ended-key",
+            )
         if abs(now - given.at) > FRESH:
-            raise AccessDenied(
+            raise RequestRefused(
                 "The request's time is more than five minutes from ours.",
                 hint="Set the clocks by NTP, then send it again.",
+                reason="not-fresh",
             )
         payload = request_payload(method, path, given.at, given.nonce, body)
         if not verify(key.public_key, SIGNED_REQUEST_DOMAIN, payload, given.signature):
-            raise AccessDenied("The signature does not fit the request.")
+            raise RequestRefused(
+                "The signature does not fit the request.", reason="wrong-signature"
+            )
         async with self._checking:
             await self._once(f"{given.key_id}/{given.nonce}", given.at)
-        return key
+        return Signed(key, given.at)
 
     async def _once(self, name: str, at: datetime) -> None:
         if await self._store.state(NONCES, name):
-            raise AccessDenied("The request was sent before.", hint="Sign each sending anew.")
+            raise RequestRefused(
+                "The request was sent before.", hint="Sign each sending anew.", reason="replayed"
+            )
         rows = [StateRow(NONCES, name, str(int(at.timestamp())).encode())]
         self._since_sweep += 1
         if self._since_sweep >= _SWEEP_EVERY:

@@ -7,11 +7,13 @@ import json
 import signal
 import ssl
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from pydantic import BaseModel
 
 from fzalert.cli.logs import start_logging
 from fzalert.cli.output import Output
@@ -25,8 +27,20 @@ if TYPE_CHECKING:
     from fzalert.access import Actor
     from fzalert.desk.service import DeskService
     from fzalert.http import HttpAnswer
+    from fzalert.service.desk_staff import DeskPerson, DeskStaff
 
-__all__ = ["answer", "key", "list_items", "run", "show", "token"]
+__all__ = [
+    "add_user",
+    "answer",
+    "disable_user",
+    "key",
+    "list_items",
+    "list_users",
+    "password",
+    "run",
+    "show",
+    "token",
+]
 
 _WITHIN = timedelta(seconds=20)
 
@@ -69,7 +83,7 @@ async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) ->
             Output(as_json=True).data(told)
         else:
             output.line(f"接收 Packages: {doors.police}")
-            output.line(f"内部 Staff: {doors.staff}")
+            output.line(f"待办页面 Inbox page: {doors.staff}")
             output.line(f"公钥 Public key: {told['public_key']}")
         notify(f"READY=1\nSTATUS={doors.police}")
         ended = [loop.create_task(one.failed.wait()) for one in doors.servers]
@@ -239,6 +253,142 @@ def token(name: str, *, machine: Annotated[bool, Parameter(negative=())] = False
         output.line("machine = true")
 
 
+async def list_users(*, token_file: Path | None = None) -> None:
+    """List the people of the desk's own store.
+
+    Args:
+        token_file: While the desk runs: file with your token, `-` for standard input.
+    """
+
+    async def here(staff: DeskStaff) -> dict[str, Any]:
+        return {"people": [view.model_dump() for view in await staff.views()]}
+
+    found = await _people("GET", None, token_file, here)
+    output = current().output
+    output.rows(found["people"])
+    output.table(
+        ["用户名", "姓名", "角色", "口令", "状态"],
+        [
+            [
+                one["name"],
+                one["display"],
+                "supervisor 主管" if "admin" in one["roles"] else "operator 操作员",
+                "● 有" if one["has_password"] else "–",
+                "■ 停用" if one["disabled"] else "● 有效",
+            ]
+            for one in found["people"]
+        ],
+    )
+
+
+async def add_user(
+    name: str,
+    *,
+    role: str = "operator",
+    display: str = "",
+    password_file: Path | None = None,
+    token_file: Path | None = None,
+) -> None:
+    """Add a person for the pages, with a password; a token for the terminal is shown once.
+
+    Where the desk does not run, the account that owns its store adds; else a supervisor does.
+
+    Args:
+        name: Lower-case letters, digits, `_` and `-`.
+        role: operator or supervisor.
+        display: As receipts name the person.
+        password_file: File with the password, `-` for standard input; without it you are asked.
+        token_file: While the desk runs: file with a supervisor's token.
+    """
+    from fzalert.cli.user import _new_password
+
+    secret = _new_password() if password_file is None else read_token(password_file, "")
+    wanted = _person(action="add", name=name, role=role, display=display, password=secret)
+    made = (await _changed(wanted, token_file))["token"]
+    output = current().output
+    output.data({"name": name, "role": role, "token": made})
+    output.line(f"已添加 added: {name} {role}")
+    output.line(f"终端用令牌，只显示一次 Token for the terminal, shown once: {made}")
+
+
+async def password(name: str, *, file: Path | None = None, token_file: Path | None = None) -> None:
+    """Give a person of the desk another password; the sessions of before end.
+
+    Args:
+        name: Whose.
+        file: File that holds it, `-` for standard input; without it you are asked.
+        token_file: While the desk runs: file with a supervisor's token, or the person's own.
+    """
+    from fzalert.cli.user import _new_password
+
+    secret = _new_password() if file is None else read_token(file, "")
+    await _changed(_person(action="password", name=name, password=secret), token_file)
+    current().output.line(f"{name} 口令已设定 password set")
+
+
+async def disable_user(name: str, *, token_file: Path | None = None) -> None:
+    """Close a person's access to the desk at once, sessions too.
+
+    Args:
+        name: Whose.
+        token_file: While the desk runs: file with a supervisor's token.
+    """
+    await _changed(_person(action="disable", name=name), token_file)
+    current().output.line(f"{name} 已停用 disabled")
+
+
+def _person(**said: str) -> DeskPerson:
+    from pydantic import ValidationError
+
+    from fzalert.service.desk_staff import DeskPerson
+
+    try:
+        return DeskPerson.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(f"{field}: {first['msg']}.", field=field) from None
+
+
+async def _changed(wanted: DeskPerson, token_file: Path | None) -> dict[str, Any]:
+    async def here(staff: DeskStaff) -> dict[str, Any]:
+        return {"token": await wanted.change(staff, None)}
+
+    # A secret is written out for the wire alone.
+    secret = wanted.password.get_secret_value()
+    body = json.dumps({**wanted.model_dump(mode="json"), "password": secret}).encode()
+    return await _people("POST", body, token_file, here)
+
+
+async def _people(
+    method: str,
+    body: bytes | None,
+    token_file: Path | None,
+    here: Callable[[DeskStaff], Awaitable[dict[str, Any]]],
+) -> dict[str, Any]:
+    """Do it on the store as the account that owns it where it is free; else ask the desk.
+
+    Raises:
+        AccessDenied: The desk runs, and no supervisor's token was given.
+    """
+    from fzalert.desk.service import DeskService
+    from fzalert.service.desk_staff import DeskStaff
+
+    settings = load_desk(current().config)
+    start_logging(LogSettings(level="warning", format="text"))
+    try:
+        async with DeskService(settings, hooked=False) as desk:
+            return await here(DeskStaff(desk))
+    except StoreInUse:
+        secret = read_token(token_file, TOKEN_VARIABLE)
+        if not secret:
+            raise AccessDenied(
+                "While the desk runs, a supervisor changes its people.",
+                hint="Give --token-file with a supervisor's token, or stop the desk first.",
+            ) from None
+        return await _remote(settings, method, "people", body, secret)
+
+
 def _named(application: str) -> str:
     from urllib.parse import quote
 
@@ -246,7 +396,7 @@ def _named(application: str) -> str:
 
 
 async def _ask(
-    method: str, path: str, body: DeskAnswer | None, token_file: Path | None, here: Any
+    method: str, path: str, body: BaseModel | None, token_file: Path | None, here: Any
 ) -> dict[str, Any]:
     """Do it on the store where it is free; else ask the desk that runs.
 
@@ -255,6 +405,7 @@ async def _ask(
         NotConnected: Another process owns the store and does not answer.
     """
     from fzalert.desk.service import DeskService
+    from fzalert.service.desk_staff import DeskStaff
 
     settings = load_desk(current().config)
     start_logging(LogSettings(level="warning", format="text"))
@@ -266,14 +417,15 @@ async def _ask(
         )
     try:
         async with DeskService(settings, hooked=False) as desk:
-            found: dict[str, Any] = await here(desk, desk.authenticate(secret))
+            found: dict[str, Any] = await here(desk, await DeskStaff(desk).authenticate(secret))
             return found
     except StoreInUse:
-        return await _remote(settings, method, path, body, secret)
+        sent = None if body is None else body.model_dump_json().encode()
+        return await _remote(settings, method, path, sent, secret)
 
 
 async def _remote(
-    settings: DeskSettings, method: str, path: str, body: DeskAnswer | None, secret: str
+    settings: DeskSettings, method: str, path: str, body: bytes | None, secret: str
 ) -> dict[str, Any]:
     from urllib.parse import urlsplit
 
@@ -292,7 +444,7 @@ async def _remote(
         answer = await http.request(
             method,
             f"{url}desk/v1/{path}",
-            content=b"" if body is None else body.model_dump_json().encode(),
+            content=body or b"",
             headers=headers,
             deadline=_WITHIN,
             private_hosts=frozenset({urlsplit(url).hostname or ""}),

@@ -29,13 +29,19 @@ class HookFailed(Exception):
     """Core banking gave no answer that can be entered; a person decides."""
 
 
-async def ask_hook(hook: HookSettings, body: bytes, http: HttpPool) -> DeskAnswer | None:
+async def ask_hook(
+    hook: HookSettings, body: bytes, http: HttpPool, application_id: str
+) -> DeskAnswer | None:
     """Ask core banking about one package.
+
+    A program gets the application id as `FZALERT_APPLICATION_ID` too, an address as the header
+    `Idempotency-Key`: by it core banking knows a question that it has had.
 
     Args:
         hook: How.
         body: The package, canonical JSON.
         http: For an address.
+        application_id: The package's; the same whenever it is asked again.
 
     Returns:
         The answer to enter; None where the hook leaves it to a person.
@@ -43,7 +49,10 @@ async def ask_hook(hook: HookSettings, body: bytes, http: HttpPool) -> DeskAnswe
     Raises:
         HookFailed: It could not be asked, took too long, or said what is no answer.
     """
-    said = await (_run(hook, body) if hook.command else _post(hook, body, http))
+    if hook.command:
+        said = await _run(hook, body, application_id)
+    else:
+        said = await _post(hook, body, http, application_id)
     if not said.strip():
         return None
     try:
@@ -54,7 +63,7 @@ async def ask_hook(hook: HookSettings, body: bytes, http: HttpPool) -> DeskAnswe
         raise HookFailed(f"The hook's answer is wrong at {place}: {first['msg']}.") from None
 
 
-async def _run(hook: HookSettings, body: bytes) -> bytes:
+async def _run(hook: HookSettings, body: bytes, application_id: str) -> bytes:
     try:
         process = await asyncio.create_subprocess_exec(
             *hook.command,
@@ -62,6 +71,7 @@ async def _run(hook: HookSettings, body: bytes) -> bytes:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # it may say names and numbers
             start_new_session=True,
+            env={**os.environ, "FZALERT_APPLICATION_ID": application_id},
         )
     except OSError as error:
         raise HookFailed(f"The hook cannot be started: {error.strerror}.") from error
@@ -89,8 +99,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-async def _post(hook: HookSettings, body: bytes, http: HttpPool) -> bytes:
-    from urllib.parse import urlsplit
+async def _post(hook: HookSettings, body: bytes, http: HttpPool, application_id: str) -> bytes:
+    from urllib.parse import quote, urlsplit
 
     host = (urlsplit(hook.url).hostname or "").rstrip(".")
     try:
@@ -98,7 +108,11 @@ async def _post(hook: HookSettings, body: bytes, http: HttpPool) -> bytes:
             "POST",
             hook.url,
             content=body,
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            headers={
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Idempotency-Key": quote(application_id, safe=""),
+            },
             deadline=timedelta(seconds=hook.timeout),
             private_hosts=frozenset({host}) if hook.private else frozenset(),
         )

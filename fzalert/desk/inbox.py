@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import enum
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from fzalert.access import Actor, Role
 from fzalert.clock import Clock
+from fzalert.desk.rows import Acknowledgement, Call, Core, Origin, Paper, Row, dump, load
 from fzalert.errors import DuplicateKey, InputError
 from fzalert.evidence import Json, canonical
 from fzalert.freeze.package import (
@@ -31,6 +33,7 @@ from fzalert.freeze.package import (
     package_hashes,
     read_package,
     result_of,
+    write_package,
 )
 from fzalert.ports import Signer
 from fzalert.store import ChangeSet, Event, EvidenceEntry, StateRow, Store
@@ -84,31 +87,6 @@ class DeskAnswer(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """The desk has a package on its disk; signed, so that it can be shown.
-
-    Attributes:
-        document: Canonical JSON: application id, hash, time, desk.
-        signature: Hex, under `RECEIPT_DOMAIN`.
-        key_id: Key that signed.
-    """
-
-    document: bytes
-    signature: str
-    key_id: str
-
-    def wire(self) -> bytes:
-        """As it goes over the wire."""
-        return canonical(
-            {
-                "document": self.document.decode(),
-                "key_id": self.key_id,
-                "signature": self.signature,
-            }
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class InboxItem:
     """One package and what became of it.
 
@@ -121,6 +99,14 @@ class InboxItem:
         answered_by: Who answered, or empty.
         acknowledgement: What the sender got.
         signed_receipt: The receipt's wire form, or empty.
+        origin: Who signed it, and how it came.
+        opened_by: Who first looked at it in full, or empty.
+        opened_at: When.
+        taken_by: Whose it is, or empty.
+        calls: Telephone calls back about it.
+        core: What core banking said last, or None.
+        answered_at: When it was answered, or None.
+        sha256: Of the package's bytes.
     """
 
     package: Package
@@ -131,6 +117,19 @@ class InboxItem:
     answered_by: str
     acknowledgement: Acknowledgement
     signed_receipt: bytes = b""
+    origin: Origin = field(default_factory=Origin)
+    opened_by: str = ""
+    opened_at: datetime | None = None
+    taken_by: str = ""
+    calls: tuple[Call, ...] = ()
+    core: Core | None = None
+    answered_at: datetime | None = None
+    sha256: str = ""
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it is a pre-alert that nobody has looked at."""
+        return self.package.document is DocumentKind.PRE_ALERT and self.opened_at is None
 
     @property
     def waiting(self) -> bool:
@@ -173,29 +172,30 @@ class Inbox:
 
     # -- taking ----------------------------------------------------------------------------
 
-    async def take(self, body: bytes, sender: str) -> Acknowledgement:
+    async def take(self, body: bytes, sender: str, origin: Origin | None = None) -> Acknowledgement:
         """Put a package on disk and acknowledge it.
+
+        Where the same application was typed in from paper before, and its hash fits, the package
+        takes the place of what was typed; the item and its answer go on.
 
         Args:
             body: As it came; its sender was proved before (`access.requests`, or a certificate).
             sender: Name of the key or certificate.
+            origin: Who signed it, and the line that it came over.
 
         Raises:
             InputError: It is no package in its one spelling, or about another institution.
             DuplicateKey: The application id came before with other bytes.
         """
         package = read_package(body)
-        institution = package.account.bank_code or package.account.institution
-        if self._codes and institution not in self._codes:
-            raise InputError(
-                "The account is of another institution.",
-                hint="Send the package to the desk of the institution that it names.",
-                field="account.bank_code",
-            )
+        self._is_ours(package)
+        origin = origin or Origin()
         sha256, sm3 = package_hashes(body)
         async with self._changing:
             known = await self._read(_key(package))
-            if known is not None:
+            typed = None if known is None else known.origin.paper
+            fresh = known is not None and typed is not None and not known.sender
+            if known is not None and not fresh:
                 if package_hashes(known.body)[0] != sha256:
                     raise DuplicateKey(
                         f"Application {package.application_id} came before with other content.",
@@ -203,6 +203,13 @@ class Inbox:
                         field="application_id",
                     )
                 return known.acknowledgement
+            if typed is not None and fresh and not sha256.startswith(typed.hash16):
+                raise DuplicateKey(
+                    f"Application {package.application_id} was entered from a paper with another"
+                    " hash.",
+                    hint="Call the unit: the paper and the package are not the same.",
+                    field="application_id",
+                )
             now = self._now()
             document = canonical(
                 {
@@ -215,19 +222,113 @@ class Inbox:
                 }
             )
             acknowledgement = self._sign(document)
-            row = _Row(body, sender, now, acknowledgement, None, "", b"")
+            row = Row(body, sender, now, acknowledgement, origin=origin)
             facts: dict[str, Json] = {
                 "application_id": package.application_id,
                 "sha256": sha256,
                 "sender": sender,
             }
-            await self._write(_key(package), row, "desk.receive", "machine:desk", facts)
+            events: tuple[Event, ...] = ()
+            answers: list[tuple[int, str]] = []
+            if known is not None and fresh and typed is not None:
+                typed = replace(typed, differs=_differences(read_package(known.body), package))
+                row = replace(
+                    known,
+                    body=body,
+                    sender=sender,
+                    acknowledgement=acknowledgement,
+                    origin=replace(origin, paper=typed),
+                )
+                facts["paper_differs"] = list(typed.differs)
+                if known.receipt is not None:
+                    # Answered on paper: from now on there is a sender who asks for the answer.
+                    answers = await self._answered()
+                    event = Event("desk.answer", package.application_id.encode(), known.by)
+                    events = (event,)
+            version = answers[-1][0] if answers else 0
+            await self._write(
+                _key(package), row, "desk.receive", "machine:desk", facts, events, version
+            )
+            if events:
+                answers.append((version + 1, package.application_id))
             return acknowledgement
+
+    def _is_ours(self, package: Package) -> None:
+        institution = package.account.bank_code or package.account.institution
+        if self._codes and institution not in self._codes:
+            raise InputError(
+                "The account is of another institution.",
+                hint="Send the package to the desk of the institution that it names.",
+                field="account.bank_code",
+            )
+
+    async def enter(self, package: Package, hash16: str, by: Actor) -> InboxItem:
+        """Put an instruction into the inbox that came on paper.
+
+        Where its package is here already, the paper is the same object if its hash fits: it is
+        noted there, and nothing is entered twice.
+
+        Args:
+            package: What the paper says.
+            hash16: First 16 hex digits of the package's hash, as the code on the paper has them.
+            by: Who typed it in.
+
+        Raises:
+            AccessDenied: The actor has not the role of a desk.
+            InputError: It is about another institution.
+            DuplicateKey: The application came before with another hash.
+        """
+        by.require(Role.BANK_DESK)
+        self._is_ours(package)
+        async with self._changing:
+            key = _key(package)
+            known = await self._read(key)
+            now = self._now()
+            paper = Paper(by.id, now, hash16)
+            if known is not None:
+                before = known.origin.paper
+                there = package_hashes(known.body)[0][:16] if known.sender else ""
+                if not known.sender and before is not None:
+                    there = before.hash16
+                if there != hash16:
+                    raise DuplicateKey(
+                        f"Application {package.application_id} is here with another hash.",
+                        hint="Call the unit: the paper and the package are not the same.",
+                        field="application_id",
+                    )
+                if before is not None:
+                    return self._item(known)
+                row = replace(known, origin=replace(known.origin, paper=paper))
+            else:
+                body = write_package(package)
+                document = canonical(
+                    {
+                        "acknowledges": package.application_id,
+                        "at": _text(now),
+                        "desk": self._name,
+                        "document": str(package.document),
+                        "sha256_16": hash16,
+                    }
+                )
+                row = Row(body, "", now, self._sign(document), origin=Origin(paper=paper))
+            facts: dict[str, Json] = {
+                "application_id": package.application_id,
+                "sha256_16": hash16,
+                "known": known is not None,
+            }
+            await self._write(key, row, "desk.paper", by.id, facts)
+            return self._item(row)
 
     # -- answering -------------------------------------------------------------------------
 
     async def answer(
-        self, application_id: str, answer: DeskAnswer, by: Actor, *, proof: str = "B"
+        self,
+        application_id: str,
+        answer: DeskAnswer,
+        by: Actor,
+        *,
+        proof: str = "B",
+        only_first: bool = False,
     ) -> Receipt:
         """Answer an instruction, once; the same answer again is the same receipt.
 
@@ -236,6 +337,8 @@ class Inbox:
             answer: What was done.
             by: Who did it: a desk person, or the bank's core system through its own credential.
             proof: Kept for the record beside the actor.
+            only_first: Refuse also the same answer where it was given before: two persons who
+                answer at once are told who was first.
 
         Raises:
             AccessDenied: The actor has not the role of a desk.
@@ -255,7 +358,7 @@ class Inbox:
             package = read_package(row.body)
             receipt = self._receipt(package, answer, by)
             if row.receipt is not None:
-                if _same(row.receipt, receipt):
+                if _same(row.receipt, receipt) and not only_first:
                     return row.receipt
                 raise DuplicateKey(
                     "The instruction was answered otherwise before.",
@@ -263,26 +366,27 @@ class Inbox:
                     field="application_id",
                 )
             signed = self._sign(canonical(json.loads(receipt.model_dump_json(exclude_none=True))))
-            answers = await self._answered()
+            # A paper without a sender has nobody who could ask for the answer; it is printed.
+            answers = await self._answered() if row.sender else []
             facts: dict[str, Json] = {
                 "application_id": application_id,
                 "code": answer.code,
                 "receipt_sha256": package_hashes(signed.document)[0],
                 "proof": proof,
             }
-            answered = _Row(
-                row.body,
-                row.sender,
-                row.received_at,
-                row.acknowledgement,
-                receipt,
-                by.id,
-                signed.wire(),
+            answered = replace(
+                row,
+                receipt=receipt,
+                by=by.id,
+                signed=signed.wire(),
+                answered_at=self._now(),
+                taken_by=row.taken_by or by.id,
             )
-            event = Event("desk.answer", application_id.encode(), by.id)
+            events = (Event("desk.answer", application_id.encode(), by.id),) if row.sender else ()
             known = answers[-1][0] if answers else 0
-            await self._write(key, answered, "desk.answer", by.id, facts, (event,), known)
-            answers.append((known + 1, application_id))
+            await self._write(key, answered, "desk.answer", by.id, facts, events, known)
+            if events:
+                answers.append((known + 1, application_id))
             return receipt
 
     def _receipt(self, package: Package, answer: DeskAnswer, by: Actor) -> Receipt:
@@ -328,13 +432,56 @@ class Inbox:
                 found.append(item)
         return sorted(found, key=lambda item: (item.received_at, item.package.application_id))
 
-    async def item(self, application_id: str) -> InboxItem | None:
-        """One instruction, or its pre-alert where no instruction came yet."""
-        for document in (DocumentKind.INSTRUCTION, DocumentKind.PRE_ALERT):
-            row = await self._read(f"{application_id}/{document}")
+    async def item(
+        self, application_id: str, document: DocumentKind | None = None
+    ) -> InboxItem | None:
+        """One instruction, or its pre-alert where no instruction came yet.
+
+        Args:
+            application_id: Under which it came.
+            document: Only this one of the two.
+        """
+        both = (DocumentKind.INSTRUCTION, DocumentKind.PRE_ALERT)
+        for wanted in both if document is None else (document,):
+            row = await self._read(f"{application_id}/{wanted}")
             if row is not None:
                 return self._item(row)
         return None
+
+    async def change(
+        self,
+        application_id: str,
+        document: DocumentKind,
+        change: Callable[[Row, datetime], Row | None],
+        what: str,
+        by: Actor,
+        facts: dict[str, Json],
+    ) -> InboxItem:
+        """Change what the desk itself keeps beside an item, and put it on record.
+
+        Args:
+            application_id: Which one.
+            document: Which of the two documents.
+            change: Gives the row as it has to be, or None where nothing is to be written.
+            what: The act, for the record.
+            by: Who.
+            facts: Beside the application id.
+
+        Raises:
+            AccessDenied: The actor has not the role of a desk.
+            InputError: There is no such item, or as `change`.
+        """
+        by.require(Role.BANK_DESK)
+        key = f"{application_id}/{document}"
+        async with self._changing:
+            row = await self._read(key)
+            if row is None:
+                raise InputError("There is no such application here.", field="application_id")
+            changed = change(row, self._now())
+            if changed is not None:
+                told: dict[str, Json] = {"application_id": application_id, **facts}
+                await self._write(key, changed, what, by.id, told)
+            return self._item(changed or row)
 
     async def answers_to(
         self, sender: str, after: int, limit: int, most: int
@@ -378,61 +525,26 @@ class Inbox:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.millis() / 1000, UTC)
 
-    async def _read(self, key: str) -> _Row | None:
+    async def _read(self, key: str) -> Row | None:
         for found, value in await self._store.state(ITEMS, key):
             if found == key:
                 return self._opened(key, value)
         return None
 
-    def _opened(self, key: str, value: bytes) -> _Row:
-        plain = json.loads(self._vault.decrypt(_COLUMN, f"{ITEMS}/{key}", value))
-        acknowledgement = Acknowledgement(
-            plain["ack"]["document"].encode(), plain["ack"]["signature"], plain["ack"]["key_id"]
-        )
-        receipt = None
-        if plain["receipt"] is not None:
-            try:
-                receipt = Receipt.model_validate(plain["receipt"])
-            except ValidationError:
-                raise InputError("A stored receipt is not readable.") from None
-        return _Row(
-            plain["body"].encode(),
-            plain["sender"],
-            datetime.fromisoformat(plain["at"]),
-            acknowledgement,
-            receipt,
-            plain["by"],
-            plain["signed"].encode(),
-        )
+    def _opened(self, key: str, value: bytes) -> Row:
+        return load(self._vault.decrypt(_COLUMN, f"{ITEMS}/{key}", value))
 
     async def _write(
         self,
         key: str,
-        row: _Row,
+        row: Row,
         what: str,
         who: str,
         facts: dict[str, Json],
         events: tuple[Event, ...] = (),
         version: int = 0,
     ) -> None:
-        receipt = row.receipt
-        plain = json.dumps(
-            {
-                "body": row.body.decode(),
-                "sender": row.sender,
-                "at": row.received_at.isoformat(),
-                "ack": {
-                    "document": row.acknowledgement.document.decode(),
-                    "signature": row.acknowledgement.signature,
-                    "key_id": row.acknowledgement.key_id,
-                },
-                "receipt": None if receipt is None else json.loads(receipt.model_dump_json()),
-                "by": row.by,
-                "signed": row.signed.decode(),
-            },
-            ensure_ascii=False,
-        ).encode()
-        sealed = self._vault.encrypt(_COLUMN, f"{ITEMS}/{key}", plain)
+        sealed = self._vault.encrypt(_COLUMN, f"{ITEMS}/{key}", dump(row))
         await self._store.commit(
             ChangeSet(
                 events=events,
@@ -443,7 +555,7 @@ class Inbox:
             )
         )
 
-    def _item(self, row: _Row) -> InboxItem:
+    def _item(self, row: Row) -> InboxItem:
         return InboxItem(
             read_package(row.body),
             row.sender,
@@ -453,23 +565,32 @@ class Inbox:
             row.by,
             row.acknowledgement,
             row.signed,
+            row.origin,
+            row.opened_by,
+            row.opened_at,
+            row.taken_by,
+            row.calls,
+            row.core,
+            row.answered_at,
+            package_hashes(row.body)[0],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    body: bytes
-    sender: str
-    received_at: datetime
-    acknowledgement: Acknowledgement
-    receipt: Receipt | None
-    by: str
-    signed: bytes
 
 
 def _key(package: Package) -> str:
     """A pre-alert and the instruction after it may bear the same application id."""
     return f"{package.application_id}/{package.document}"
+
+
+def _differences(typed: Package, came: Package) -> tuple[str, ...]:
+    """What was typed from a paper otherwise than the package says; names of fields."""
+    one, other = typed.inflow[0], came.inflow[0]
+    pairs = {
+        "kind": (typed.measure.kind, came.measure.kind),
+        "number": (typed.account.number, came.account.number),
+        "name": (typed.account.name, came.account.name),
+        "amount": (typed.measure.amount or one.amount, came.measure.amount or other.amount),
+    }
+    return tuple(name for name, (a, b) in pairs.items() if a != b)
 
 
 def _is_good(code: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -54,11 +54,15 @@ class SenderSettings(_Section):
         name: As the desk's people know it, and as the record says it.
         public_key: Its signing key (Ed25519), 64 hex digits.
         not_after: When the key ends, or None.
+        phone: The number that your people call back, from your own book and no message.
+        contact: Who answers there.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=150)]
     public_key: Hex
     not_after: AwareDatetime | None = None
+    phone: Annotated[str, Field(pattern=r"^(?:\+?[0-9][0-9\-]{2,28})?$")] = ""
+    contact: Annotated[str, Field(max_length=80)] = ""
 
 
 class UserSettings(_Section):
@@ -86,6 +90,8 @@ class HookSettings(_Section):
         private: Whether the host of `url` is in a network of ours.
         timeout: Seconds for the whole answer.
         at_once: How many may be asked at once.
+        ask: `arrival` asks as soon as an instruction is here; `person` after a person has compared
+            it and said yes.
     """
 
     command: tuple[str, ...] = ()
@@ -93,6 +99,7 @@ class HookSettings(_Section):
     private: bool = True
     timeout: Annotated[float, Field(gt=0, le=600)] = 20.0
     at_once: Annotated[int, Field(ge=1, le=32)] = 4
+    ask: Literal["arrival", "person"] = "arrival"
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,12 +25,16 @@ from fzalert.access import Actor, Role
 from fzalert.clock import Clock, SystemClock
 from fzalert.config import WebSettings
 from fzalert.desk.inbox import DeskAnswer
+from fzalert.desk.rows import Line
 from fzalert.desk.views import ItemDetail, ItemView, detail_of, view_of
 from fzalert.errors import AccessDenied, FzalertError
 from fzalert.log import get_logger
+from fzalert.service.desk_staff import DeskPerson, DeskStaff
 from fzalert.web.bodies import read_body, require_media_type
+from fzalert.web.desk_pages import DeskPages
 from fzalert.web.guard import HostCheck
 from fzalert.web.headers import SecurityHeaders
+from fzalert.web.peers import peer_in
 from fzalert.web.problems import ProblemError, from_error, from_validation
 from fzalert.web.server import Door, WebServer
 from fzalert.web.streams import Stopping
@@ -44,6 +49,7 @@ _log = get_logger("fzalert.desk")
 LARGEST_PACKAGE = 1_048_576
 _JSON = "application/json"
 _Query = TypeVar("_Query", bound=BaseModel)
+_Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 class ItemsView(BaseModel):
@@ -104,9 +110,9 @@ async def desk_doors(desk: DeskService, clock: Clock | None = None) -> AsyncIter
         key=settings.key,
     )
     second = staff_settings(settings)
-    door = Door(settings.host, settings.port, "port", settings.client_ca)
+    door = Door(settings.host, settings.port, "port", settings.client_ca, refused=desk.line_refused)
     police = WebServer(police_app(desk, stopping), first, stopping, door=door)
-    staff = WebServer(staff_app(desk, second, clock), second, stopping)
+    staff = WebServer(staff_app(desk, second, clock, stopping), second, stopping)
     async with police.serving() as police_url, staff.serving() as staff_url:
         yield DeskDoors(police_url, staff_url, (police, staff))
 
@@ -128,7 +134,7 @@ def police_app(desk: DeskService, stopping: Stopping) -> Starlette:
     async def take(request: Request) -> Response:
         require_media_type(request, _JSON)
         body = await read_body(request, LARGEST_PACKAGE)
-        made = await desk.take(_path(request), dict(request.headers), body)
+        made = await desk.take(_path(request), dict(request.headers), body, _line(request))
         return Response(made, media_type=_JSON)
 
     async def answers(request: Request) -> Response:
@@ -157,10 +163,14 @@ def police_app(desk: DeskService, stopping: Stopping) -> Starlette:
     )
 
 
-def staff_app(desk: DeskService, web: WebSettings, clock: Clock) -> Starlette:
-    """What the bank's own people and programs ask, with a token each."""
+def staff_app(
+    desk: DeskService, web: WebSettings, clock: Clock, stopping: Stopping | None = None
+) -> Starlette:
+    """What the bank's own people and programs ask: pages with a login, the rest with a token."""
+    staff = DeskStaff(desk)
+    pages = DeskPages(desk, staff, web, clock, stopping or Stopping())
 
-    def actor(request: Request) -> Actor:
+    async def actor(request: Request) -> Actor:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise ProblemError(
@@ -169,24 +179,24 @@ def staff_app(desk: DeskService, web: WebSettings, clock: Clock) -> Starlette:
                 "请带上令牌。Send a token: Authorization: Bearer …",
                 headers={"www-authenticate": "Bearer"},
             )
-        found = desk.authenticate(token.strip())
+        found = await staff.authenticate(token.strip())
         found.require(Role.BANK_DESK)
         return found
 
     async def items(request: Request) -> Response:
-        _ = actor(request)
+        _ = await actor(request)
         asked = _query(request, _Items)
         found = await desk.inbox.items(waiting=not asked.all)
         shown = ItemsView(items=tuple(view_of(item, clock.millis()) for item in found))
         return Response(shown.model_dump_json(), media_type=_JSON)
 
     async def item(request: Request) -> Response:
-        found = await desk.reveal(request.path_params["application"], actor(request))
+        found = await desk.reveal(request.path_params["application"], await actor(request))
         shown: ItemDetail = detail_of(found, clock.millis())
         return Response(shown.model_dump_json(), media_type=_JSON)
 
     async def answer(request: Request) -> Response:
-        by = actor(request)
+        by = await actor(request)
         require_media_type(request, _JSON)
         body = await read_body(request, 65_536)
         try:
@@ -204,9 +214,33 @@ def staff_app(desk: DeskService, web: WebSettings, clock: Clock) -> Starlette:
             Route("/desk/v1/items", items, methods=["GET"]),
             Route("/desk/v1/items/{application}", item, methods=["GET"]),
             Route("/desk/v1/items/{application}/answer", answer, methods=["POST"]),
+            Route("/desk/v1/people", _people(staff, actor), methods=["GET", "POST"]),
+            *pages.routes(),
         ],
         [Middleware(HostCheck, web=web)],
+        pages,
+        secure=web.is_secure,
     )
+
+
+def _people(
+    staff: DeskStaff, actor: Callable[[Request], Awaitable[Actor]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The people of the desk: listed for its people, changed by a supervisor."""
+
+    async def people(request: Request) -> Response:
+        by = await actor(request)
+        if request.method == "GET":
+            views = await staff.views()
+            return _json({"people": [view.model_dump() for view in views]})
+        require_media_type(request, _JSON)
+        try:
+            wanted = DeskPerson.model_validate_json(await read_body(request, 4096))
+        except ValidationError as error:
+            raise from_validation(error) from None
+        return _json({"name": wanted.name, "token": await wanted.change(staff, by)})
+
+    return people
 
 
 async def _until(stopping: Stopping, asked: Awaitable[AnswersPage]) -> AnswersPage:
@@ -227,17 +261,51 @@ async def _until(stopping: Stopping, asked: Awaitable[AnswersPage]) -> AnswersPa
         ending.cancel()
 
 
-def _app(routes: list[Route], middleware: list[Middleware]) -> Starlette:
+def _app(
+    routes: list[Route],
+    middleware: list[Middleware],
+    pages: DeskPages | None = None,
+    *,
+    secure: bool = True,
+) -> Starlette:
+    def shown(handler: _Handler) -> _Handler:
+        """A problem as a page, where a browser asked for one."""
+
+        async def handled(request: Request, error: Exception) -> Response:
+            wants_page = "text/html" in request.headers.get("accept", "")
+            is_page = not request.url.path.startswith("/desk/v1/")
+            found = await handler(request, error)
+            if pages is None or not (wants_page and is_page):
+                return found
+            if isinstance(error, FzalertError):
+                return pages.error(request, from_error(error))
+            if isinstance(error, ProblemError):
+                return pages.error(request, error)
+            if isinstance(error, HTTPException):
+                problem = ProblemError(error.status_code, "http", headers=error.headers)
+                return pages.error(request, problem)
+            return found
+
+        return handled
+
     return Starlette(
         routes=routes,
-        middleware=[Middleware(SecurityHeaders, secure=True), *middleware],
+        middleware=[Middleware(SecurityHeaders, secure=secure), *middleware],
         exception_handlers={
-            ProblemError: _problem,
-            FzalertError: _ours,
-            HTTPException: _plain,
+            ProblemError: shown(_problem),
+            FzalertError: shown(_ours),
+            HTTPException: shown(_plain),
             Exception: _unexpected,
         },
     )
+
+
+def _line(request: Request) -> Line | None:
+    """The client certificate of the line."""
+    peer = peer_in(request)
+    if peer is None:
+        return None
+    return Line(peer.fingerprint, peer.names, datetime.fromtimestamp(peer.not_after, UTC))
 
 
 def _path(request: Request) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,24 +66,36 @@ def peer_in(request: HTTPConnection) -> PeerCertificate | None:
     return found if isinstance(found, PeerCertificate) else None
 
 
-def handshakes_watched(context: ssl.SSLContext) -> None:
-    """Log each client that ends in the handshake, with the reason that it cannot see itself."""
+def handshakes_watched(
+    context: ssl.SSLContext, refused: Callable[[str], None] | None = None
+) -> None:
+    """Log each client that ends in the handshake, with the reason that it cannot see itself.
+
+    Args:
+        context: Of the listener.
+        refused: Told the reason too.
+    """
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslobject_class = _Watched
 
+    def told(why: str) -> None:
+        _log.warning("web.client_refused", why=why)
+        if refused is not None:
+            refused(why)
 
-class _Watched(ssl.SSLObject):
-    @override
-    def do_handshake(self) -> None:
-        try:
-            super().do_handshake()
-        except ssl.SSLCertVerificationError as error:
-            _log.warning("web.client_refused", why=error.verify_message)
-            raise
-        except ssl.SSLError as error:
-            if error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
-                _log.warning("web.client_refused", why="it showed no certificate")
-            raise
+    class Watched(ssl.SSLObject):
+        @override
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except ssl.SSLCertVerificationError as error:
+                told(error.verify_message)
+                raise
+            except ssl.SSLError as error:
+                if error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+                    told("it showed no certificate")
+                raise
+
+    context.sslobject_class = Watched
 
 
 class MachineDoor:

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -48,12 +48,14 @@ class Door:
         port: Port; 0 takes a free one.
         setting: Name of the port's setting, for hints.
         client_ca: Authorities of the client certificates that are asked for; None asks for none.
+        refused: Told why a client ended in the TLS handshake; None where only the log is told.
     """
 
     host: str
     port: int
     setting: str = "port"
     client_ca: Path | None = None
+    refused: Callable[[str], None] | None = None
 
     @classmethod
     def first(cls, web: WebSettings) -> Self:
@@ -168,7 +170,7 @@ class WebServer:
                 hint="Check [web] certificate, key and client_ca.",
             ) from error
         if self._server.config.ssl is not None:
-            handshakes_watched(self._server.config.ssl)
+            handshakes_watched(self._server.config.ssl, self._door.refused)
         listener = bind(self._door)
         url = self._url(listener)
         async with Background(self._crashed) as tasks:

@@ -322,8 +322,8 @@ from fzalert.desk.inbox import Inbox
 take = Inbox.take
 once = Path("died")
 
-async def dying(self, body, sender):
-    made = await take(self, body, sender)
+async def dying(self, *given):
+    made = await take(self, *given)
     if not once.exists():
         once.touch()
         os.kill(os.getpid(), signal.SIGKILL)
