@@ -199,11 +199,11 @@ def spelt(value: dict[str, Any]) -> str:
 class Liar:
     """A provider that puts what a test wants into its token, signed as a test wants."""
 
-    key: Any = field(default_factory=lambda: jwk.RSAKey.generate_key(2048, {"kid": "k1"}))
+    key: Any = field(default_factory=lambda: jwk.ECKey.generate_key("P-256", {"kid": "k1"}))
     published: list[Any] = field(default_factory=list)
     claims: dict[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
-    alg: str = "RS256"
+    alg: str = "ES256"
     sign_with: Any = None
     raw: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -350,8 +350,8 @@ NOW = SystemClock().millis() // 1000
         ({"alg": "none"}, "not signed"),
         ({"alg": "HS256", "sign_with": jwk.OctKey.import_key("x" * 40)},
          "not signed"),
-        ({"sign_with": jwk.RSAKey.generate_key(2048, {"kid": "k1"})}, "not signed"),
-        ({"sign_with": jwk.RSAKey.generate_key(2048, {"kid": "k9"})}, "not signed"),
+        ({"sign_with": jwk.ECKey.generate_key("P-256", {"kid": "k1"})}, "not signed"),
+        ({"sign_with": jwk.ECKey.generate_key("P-256", {"kid": "k9"})}, "not signed"),
         ({"raw": "not.a.token"}, "not signed"),
         ({"status": 500}, "answered 500"),
         ({"metadata": {"issuer": "https://evil.example"}}, "names itself otherwise"),
@@ -412,7 +412,7 @@ async def test_an_answer_is_good_once_in_the_browser_that_left(scene: Scene) -> 
 async def test_a_new_key_of_the_provider_is_found_and_an_old_one_ends(scene: Scene) -> None:
     assert (await scene.back(await scene.leave())).status_code == 303
     old = scene.liar.key
-    scene.liar.key = jwk.RSAKey.generate_key(2048, {"kid": "k2"})
+    scene.liar.key = jwk.ECKey.generate_key("P-256", {"kid": "k2"})
     fetched = scene.liar.key_fetches
     refused = await scene.back(await scene.leave())
     assert refused.status_code == 401, "asked for again too soon"

@@ -1,5 +1,6 @@
 """Passkeys in a real browser with a virtual device: made, used, removed, and every wrong answer."""
 
+import base64
 import json
 import os
 from collections.abc import AsyncIterator
@@ -15,12 +16,16 @@ from playwright.async_api import Browser, CDPSession, Page, async_playwright, ex
 
 from fzalert.access import Actor
 from fzalert.config import parse_settings
-from fzalert.errors import AccessDenied
+from fzalert.errors import AccessDenied, GuardsUnmet
+from fzalert.freeze.model import InstructionKind
+from fzalert.freeze.values import AttachmentType
 from fzalert.service import Service
+from fzalert.service import freeze_models as asks
 from fzalert.service.models import UserChange, UserView
 from fzalert.testing.engine import FarSide, sms
 from fzalert.testing.house import House
 from fzalert.web import Stopping, WebServer, build_app
+from tests.unit.freezing import OFFICERS, REPORT, VICTIM, account, transfer
 
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "build" / "screens"
@@ -36,6 +41,13 @@ FLAGS = [
     "--disable-sync",
     "--disable-quic",
 ]
+UNIT = """
+[freeze]
+unit_name = "青山县公安局"
+unit_code = "110105000000"
+prefecture = "1101"
+duty_phone = "010-12345678"
+"""
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 DEVICE = {
     "protocol": "ctap2",
@@ -58,7 +70,7 @@ ANSWER = """async challenge => {
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
-    return House(tmp_path, {"sms": FarSide(capabilities=sms(reports=False)).make})
+    return House(tmp_path, {"sms": FarSide(capabilities=sms(reports=False)).make}, UNIT)
 
 
 @dataclass
@@ -216,6 +228,51 @@ async def test_a_person_makes_a_passkey_with_a_code_signs_in_with_it_and_proves_
     assert acts == ["user.enrol", "user.passkey_add", "user.passkey_use", "user.passkey_use"]
 
 
+async def waiting(service: Service, house: House) -> str:
+    """A case whose stop waits for the second officer; returns its id."""
+    token = await service.change_user(
+        UserChange(action="add", name="ma", roles=["detective"], unit="110105000000")
+    )
+
+    async def do(ask: asks.FreezeAsk) -> str:
+        answer = await service.freeze(ask, await service.authenticate(token))
+        return "" if answer.case is None else answer.case.id
+
+    now = house.clock.now()
+    report = REPORT.model_copy(update={"at": now - timedelta(minutes=5)})
+    case = await do(asks.OpenAsk(report=report, victim=VICTIM))
+    await do(asks.OfficersAsk(case=case, officers=OFFICERS))
+    paid = (transfer(at=now - timedelta(minutes=20)),)
+    await do(asks.AddAccountAsk(case=case, account=account(), inflow=paid))
+    for kind in (AttachmentType.IDENTITY, AttachmentType.STOP_FORM):
+        data = base64.b64encode(b"%PDF-1.7 made up").decode()
+        await do(asks.PutAsk(upload="ab" * 8, offset=0, data=data))
+        await do(asks.AttachAsk(case=case, type=kind, upload="ab" * 8))
+    await do(asks.PrepareAsk(case=case, measure="m1", kind=InstructionKind.STOP, reason="止付"))
+    return case
+
+
+async def test_an_approval_asks_for_the_passkey_of_the_last_five_minutes(
+    desk: Desk, house: House
+) -> None:
+    case = await waiting(desk.service, house)
+    rank = UserChange(action="appoint", name="wang", rank="county", unit="110105000000")
+    await desk.service.change_user(rank)
+    await desk.enrol()
+    house.clock.set(house.clock.now() + timedelta(minutes=6))
+    wanted = asks.ApproveAsk(case=case, measure="m1")
+    with pytest.raises(GuardsUnmet) as caught:
+        await desk.service.freeze(wanted, await proved(desk))
+    assert caught.value.guards == ("step-up",)
+    await desk.page.goto(desk.url + "prove?next=/account")
+    await desk.press("prove")
+    await expect(desk.page).to_have_url(desk.url + "account")
+    answer = await desk.service.freeze(wanted, await proved(desk))
+    assert answer.case is not None
+    assert [one.id for one in answer.case.measures] == ["m1"]
+    assert (await desk.acts()).count("instruction.approved") == 1
+
+
 async def test_a_passkey_is_asked_for_by_name_named_removed_and_then_opens_nothing(
     desk: Desk,
 ) -> None:
@@ -308,6 +365,9 @@ async def test_an_answer_is_good_once_from_one_page_and_for_one_purpose(desk: De
     replayed = await post(desk, "passkeys/sign-in", sent[0])
     assert (replayed.status_code, replayed.json()["code"]) == (401, "passkey-refused")
     assert "set-cookie" not in replayed.headers
+    await desk.page.goto(desk.url + "prove?next=//evil.example")
+    await desk.press("prove")
+    await expect(desk.page).to_have_url(desk.url)
     foreign = await post(desk, "passkeys/sign-in", sent[0], **{"sec-fetch-site": "cross-site"})
     assert (foreign.status_code, foreign.json()["code"]) == (403, "foreign-page")
 

@@ -85,7 +85,7 @@ async def test_a_session_survives_a_restart_and_the_store_holds_no_way_in(house:
         assert not await is_in(client), "a closed one stays closed"
 
 
-@pytest.mark.parametrize("way", ["disable", "renew", "revoke", "sign_out"])
+@pytest.mark.parametrize("way", ["disable", "renew", "revoke", "sign_out", "appoint"])
 async def test_a_session_ends_with_the_access_of_its_person_and_no_other(
     house: House, way: str
 ) -> None:
@@ -97,8 +97,9 @@ async def test_a_session_ends_with_the_access_of_its_person_and_no_other(
             if way == "disable":
                 await service.disable_user("wang")
             else:
+                more = {"rank": "county"} if way == "appoint" else {}
                 await service.change_user(
-                    UserChange.model_validate({"action": way, "name": "wang"})
+                    UserChange.model_validate({"action": way, "name": "wang", **more})
                 )
             assert not await is_in(wang)
             assert await is_in(li)
@@ -106,7 +107,7 @@ async def test_a_session_ends_with_the_access_of_its_person_and_no_other(
             rows = await service._open.building.store.state("session")
             assert len(rows) == 1, "its row is gone too"
             again = await wang.post("/login", data={"token": tokens["wang"]})
-            assert again.status_code == (303 if way == "sign_out" else 401)
+            assert again.status_code == (303 if way in {"sign_out", "appoint"} else 401)
 
 
 async def test_an_idle_session_ends_and_a_used_one_ends_after_its_life(house: House) -> None:
@@ -239,3 +240,54 @@ async def test_a_session_ends_with_the_token_s_time(house: House) -> None:
         assert await service.session(cookie) is not None
         later(house, 10 * MINUTE)
         assert await service.session(cookie) is None
+
+
+@pytest.mark.parametrize("front", ["none", "proxy"])
+async def test_the_cookie_is_kept_from_scripts_other_sites_and_other_hosts(
+    house: House, front: str
+) -> None:
+    web = '[web]\npublic_url = "https://fzalert.county.example"' if front == "proxy" else "[web]"
+    settings = parse_settings(web, Path("/etc/fzalert.toml"))
+    name = "fz" if front == "none" else "__Host-fz"
+    async with house.service() as service:
+        token = await service.add_user("wang", ["teller"])
+        app = build_app(service, settings, clock=house.clock)
+        host = "http://localhost:8800" if front == "none" else "https://fzalert.county.example"
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=host) as client:
+            client.headers["sec-fetch-site"] = "same-origin"
+            first = await client.post("/login", data={"token": token})
+            proved = await client.post("/prove", data={"token": token})
+            left = await client.post("/logout")
+    for answer in (first, proved, left):
+        (cookie,) = answer.headers.get_list("set-cookie")
+        found, *flags = [part.strip().lower() for part in cookie.split(";")]
+        assert found.startswith(name.lower() + "=")
+        assert {"httponly", "samesite=lax", "path=/"} <= set(flags)
+        assert not any(flag.startswith("domain") for flag in flags)
+        assert ("secure" in flags) == (front == "proxy")
+        assert ("strict-transport-security" in answer.headers) == (front == "proxy")
+    values = [a.headers["set-cookie"].split(";")[0].partition("=")[2] for a in (first, proved)]
+    assert len(set(values)) == 2, "another one after the proof"
+    assert min(map(len, values)) >= 43, "256 random bits"
+
+
+async def test_everybody_ends_his_own_sessions_and_nobody_else_s(house: House) -> None:
+    async with house.service() as service:
+        tokens = {name: await service.add_user(name, ["teller"]) for name in ("wang", "li")}
+        wang = await service.authenticate(tokens["wang"])
+        for name in tokens:
+            await service.sign_in(tokens[name])
+        with pytest.raises(AccessDenied):
+            await service.change_user(UserChange(action="sign_out", name="li"), wang)
+        await service.change_user(UserChange(action="sign_out", name="wang"), wang)
+        assert [one.name for one in await service.sessions()] == ["li"]
+
+
+async def test_a_new_login_ends_the_session_of_before_in_that_browser(house: House) -> None:
+    async with house.service() as service, browser(house, service) as client:
+        token = await service.add_user("wang", ["teller"])
+        planted = await signed_in(client, token)
+        fresh = await signed_in(client, token)
+        assert fresh != planted
+        assert await service.session(planted) is None
+        assert len(await service.sessions()) == 1
