@@ -136,10 +136,15 @@ class CaseBook:
         sealer: The store's vault.
         policy: The rules in force.
         clock: Reader of time.
+
+    Attributes:
+        policy: The rules in force.
+        on_change: Called after every event that was written, by whomever: pages look again.
     """
 
     def __init__(self, store: Store, sealer: Sealer, policy: Policy, clock: Clock) -> None:
         self.policy = policy
+        self.on_change: Callable[[], None] = _nobody
         self._store = store
         self._sealer = sealer
         self._clock = clock
@@ -363,7 +368,7 @@ class CaseBook:
         answer = decide(case, command, self.policy, now, facts)
         refused = isinstance(answer, Refusals)
         events = (
-            (self._refusal(answer, command, now),)
+            (self._refusal(case, answer, command, now),)
             if isinstance(answer, Refusals)
             else tuple(answer)
         )
@@ -383,6 +388,7 @@ class CaseBook:
                 return None
             raise
         _ = self._shelf.put(after)
+        self.on_change()
         if isinstance(answer, Refusals):
             raise _unmet(answer)
         for alarm in self._daily.alarms(events, command.by):
@@ -569,11 +575,15 @@ class CaseBook:
         entry = EvidenceEntry("store", command.by.actor, "case.refused", facts)
         await self._store.commit(ChangeSet(evidence=(entry,)))
 
-    def _refusal(self, answer: Refusals, command: Command, now: datetime) -> Refused:
+    def _refusal(
+        self, case: FreezeCase | None, answer: Refusals, command: Command, now: datetime
+    ) -> Refused:
+        # Whoever took an account's number for the name of a measure does not put it on record.
+        is_known = case is not None and answer.measure in case.measures
         return Refused(
             at=now,
             by=command.by.actor,
-            measure=answer.measure,
+            measure=answer.measure if is_known else "",
             command=answer.command,
             guards=answer.guards,
         )
@@ -592,6 +602,10 @@ def _once_rows(case_id: str, events: Sequence[Event], by: Authority) -> list[Sta
         "told": list(once.told),
     }
     return [StateRow(ONCE, once.name, json.dumps(value).encode())]
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
 
 
 def _unmet(answer: Refusals) -> GuardsUnmet:

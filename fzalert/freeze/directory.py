@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, model_validator
 
 from fzalert.freeze.codes import bank_code_flaw
 from fzalert.freeze.commands import Facts
@@ -182,7 +182,10 @@ class DeskAnswered(_Event):
 
 
 DeskEvent: TypeAlias = ChangeProposed | ChangeApproved | ChangeDropped | DeskTested | DeskAnswered
-_EVENTS: TypeAdapter[DeskEvent] = TypeAdapter(Annotated[DeskEvent, Field(discriminator="type")])
+_EVENTS: TypeAdapter[DeskEvent] = TypeAdapter(
+    Annotated[DeskEvent, Field(discriminator="type")],
+    config=ConfigDict(hide_input_in_errors=True),
+)
 
 
 def dump_desk_event(event: DeskEvent) -> bytes:

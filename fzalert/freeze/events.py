@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from fzalert.freeze.model import FreezeMode, InstructionKind
 from fzalert.freeze.results import Receipt
@@ -313,7 +313,7 @@ Event: TypeAlias = Annotated[
 ]
 """Any event of a case."""
 
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event, config=ConfigDict(hide_input_in_errors=True))
 
 
 def dump_event(event: Event) -> bytes:

@@ -167,18 +167,18 @@ class Keeping:
         wrapped = rows.get(one.case)
         if wrapped is None:
             return
-        case = await self._book.case(one.case)
         accounts = [
             (ACCOUNTS, key)
             for key, _ in await self._store.state(ACCOUNTS)
             if key.split("/", 2)[1] == one.case
         ]
         limit = self._book.policy.limits[KEEP_YEARS]
-        facts: dict[str, Json] = {"closed": one.closed_at.isoformat(timespec="seconds"), "years": limit.value}
+        closed = one.closed_at.isoformat(timespec="seconds")
+        facts: dict[str, Json] = {"closed": closed, "years": limit.value}
         what = Shredding(
             [(KEYS, one.case), (CASES, one.case), (HOLDS, one.case), *accounts],
             [(DOCUMENTS, f"{one.case}/")],
-            f"freeze/{case.id}-",
+            f"freeze/{one.case}-",
             stream_of(one.case),
             EvidenceEntry(stream_of(one.case), by, "case.destroy", facts),
         )

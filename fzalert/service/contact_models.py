@@ -78,7 +78,7 @@ ContactAsk = Annotated[
     ListAsk | ShowAsk | ProposeAsk | ApproveAsk | DropAsk | DrillAsk | AnsweredAsk,
     Field(discriminator="action"),
 ]
-_ASKS: TypeAdapter[Any] = TypeAdapter(ContactAsk)
+_ASKS: TypeAdapter[Any] = TypeAdapter(ContactAsk, config=ConfigDict(hide_input_in_errors=True))
 
 
 def read_contact_ask(value: object) -> ContactAsk:
@@ -94,8 +94,8 @@ class DeskView(BaseModel):
     name: str
     prefecture: str = ""
     phone: str
-    person_a: str
-    person_b: str
+    person_a: str = Field(repr=False)
+    person_b: str = Field(repr=False)
     ways: list[str]
     valid_to: str = ""
     last_tested_at: str = ""

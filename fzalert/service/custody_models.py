@@ -55,7 +55,10 @@ class HoldAsk(_Ask):
 
 
 CustodyAsk: TypeAlias = KeysAsk | RotateAsk | ExpiringAsk | HoldAsk
-_ASK: TypeAdapter[CustodyAsk] = TypeAdapter(Annotated[CustodyAsk, Field(discriminator="action")])
+_ASK: TypeAdapter[CustodyAsk] = TypeAdapter(
+    Annotated[CustodyAsk, Field(discriminator="action")],
+    config=ConfigDict(hide_input_in_errors=True),
+)
 
 
 def read_custody_ask(value: object) -> CustodyAsk:

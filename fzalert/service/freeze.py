@@ -81,6 +81,7 @@ class Freezing:
         chosen = settings.freeze
         policy = load_policy() if chosen.policy is None else load_policy(path=chosen.policy)
         self.book = CaseBook(building.store, building.store.vault, policy, clock)
+        self.book.on_change = building.engine.note_change
         self._drill = settings.drill.enabled
         self._building = building
         self._clock = clock
@@ -379,7 +380,8 @@ class Freezing:
     async def _tasks(self, ask: asks.TasksAsk, by: Actor) -> FreezeAnswer:
         require(by, *MAY_READ, drill=self._drill)
         if ask.reveal:
-            await self._on_record(by, "contact.reveal", {"case": ask.case or "all", "shown": "task"})
+            facts: dict[str, Json] = {"case": ask.case or "all", "shown": "task"}
+            await self._on_record(by, "contact.reveal", facts)
         rows: list[asks.TaskRow] = []
         for case_id in [ask.case] if ask.case else await self.book.cases():
             case = await self.book.case(case_id)

@@ -367,7 +367,7 @@ FreezeAsk = Annotated[
     Field(discriminator="action"),
 ]
 """Anything that may be asked."""
-_ASK: TypeAdapter[FreezeAsk] = TypeAdapter(FreezeAsk)
+_ASK: TypeAdapter[FreezeAsk] = TypeAdapter(FreezeAsk, config=ConfigDict(hide_input_in_errors=True))
 
 
 def read_ask(value: object) -> FreezeAsk:
@@ -444,8 +444,8 @@ class MeasureView(_View):
     id: str
     state: str
     institution: str
-    account: str
-    holder: str
+    account: str = Field(repr=False)
+    holder: str = Field(repr=False)
     amount: Decimal
     level: int
     parent: str
@@ -490,14 +490,14 @@ class CaseView(_View):
     report: str
     reported_at: datetime
     kind: str
-    victim: str
-    victim_id: str
-    victim_phone: str
+    victim: str = Field(repr=False)
+    victim_id: str = Field(repr=False)
+    victim_phone: str = Field(repr=False)
     opened_by: str
     opened_at: datetime
     unit: str = ""
     duty_phone: str = ""
-    officers: list[str] = Field(default_factory=list)
+    officers: list[str] = Field(default_factory=list, repr=False)
     case_number: str = ""
     documents: list[DocumentView] = Field(default_factory=list)
     measures: list[MeasureView] = Field(default_factory=list)
