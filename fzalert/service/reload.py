@@ -38,7 +38,7 @@ log = get_logger("fzalert.service")
 
 MAY_CONFIGURE = (Role.ADMIN,)
 SECTIONS = tuple(FileSections.model_fields)
-COLD = ("store", "web", "drill", "telemetry", "freeze", "evidence")
+COLD = ("store", "web", "drill", "telemetry", "freeze", "evidence", "access")
 """Sections that a process keeps from its start to its end."""
 UP_WITHIN = 10.0
 LOOK_EVERY = 0.1

@@ -18,6 +18,7 @@ from fzalert.web.guard import Guard, own_path, require_same_origin
 from fzalert.web.passkeys import PasskeyEndpoints
 from fzalert.web.problems import ProblemError
 from fzalert.web.single_sign_on import SingleSignOnPages
+from fzalert.web.writing import when
 
 __all__ = ["SigningPages", "read_form"]
 
@@ -145,7 +146,18 @@ class SigningPages:
         actor = await self._guard.session(request)
         if actor is None:
             return RedirectResponse("/login", status_code=303)
-        keys = await self._service.passkeys().of(self._guard.cookie_of(request))
+        found = await self._service.passkeys().of(self._guard.cookie_of(request))
+        keys = [
+            {
+                "id": one.id,
+                "label": one.label,
+                "blocked": one.blocked,
+                "backed_up": one.backed_up,
+                "made": when(one.created_at, seconds=False),
+                "used": when(one.used_at, seconds=False),
+            }
+            for one in found
+        ]
         return self._draw(
             request,
             "account.html",
