@@ -29,7 +29,8 @@ from fzalert_post.relay.answers import FINAL, WAITS
 from fzalert_post.relay.answers import read_answer as read_relay
 from fzalert_post.statuses import classify as read_status
 from fzalert_post.statuses import is_mapped as is_status_mapped
-from fzalert_sms.cmpp.results import LOGIN, RESULTS, meaning_of, report_kind_of
+from fzalert_sms.carrier.reports import report_kind_of
+from fzalert_sms.cmpp.results import LOGIN, RESULTS, TABLE
 from tools import docs_cli, docs_log
 from tools.docs_api import first_sentence, public
 from tools.docs_settings import Rows, code, settings, table
@@ -68,7 +69,7 @@ def cmpp_results() -> str:
 
     def rows() -> Rows:
         for number in (*sorted(RESULTS), 100, 255):
-            told = meaning_of(number)
+            told = TABLE.meaning(number)
             shown = {100: "100 to 199", 255: "any other"}.get(number, str(number))
             reading = f"{told.kind}, {told.scope}"
             yield shown, told.words, reading, advice(told.kind, told.scope)

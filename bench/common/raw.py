@@ -13,9 +13,15 @@ from typing import NamedTuple
 from bench.common.carrier import ACCOUNT, SECRET
 from bench.common.road import TEXT
 from fzalert.store.sqlite.connection import connect, migrate
+from fzalert_sms.carrier.session import (
+    Answered,
+    Delivered,
+    Event,
+    Limits,
+)
+from fzalert_sms.carrier.transport import Flight, Link, Token
 from fzalert_sms.cmpp.codec import NO_ID, V30, Submit, SubmitTemplate
-from fzalert_sms.cmpp.session import Answered, ClientSession, Credentials, Delivered, Event, Limits
-from fzalert_sms.cmpp.transport import CmppLink, Flight, Token
+from fzalert_sms.cmpp.session import ClientSession, Credentials
 
 
 class Cost(NamedTuple):
@@ -108,7 +114,7 @@ class _Pump:
     def settle(self, id: int, part: int, receipt: object) -> None:
         """Nobody listens."""
 
-    def fill(self, link: CmppLink) -> None:
+    def fill(self, link: Link) -> None:
         """Write what the window takes."""
         session = link.session
         requests: list[tuple[int, bytes, Token]] = []
@@ -119,7 +125,7 @@ class _Pump:
         self._left -= len(requests)
         session.send_many(requests, 0.0)
 
-    def on_events(self, link: CmppLink, events: Sequence[Event]) -> None:
+    def on_events(self, link: Link, events: Sequence[Event]) -> None:
         """Take what happened."""
         answered = False
         for event in events:
@@ -135,7 +141,7 @@ class _Pump:
         if self._reports >= self._messages:
             self.done.set()
 
-    def on_lost(self, link: CmppLink, reason: str) -> None:
+    def on_lost(self, link: Link, reason: str) -> None:
         """The run is over either way."""
         del link, reason
         self.done.set()
@@ -148,7 +154,7 @@ async def raw_wire(port: int, messages: int, window: int) -> Cost:
     session: ClientSession[Token] = ClientSession(
         Credentials(ACCOUNT, SECRET), limits=Limits(window=window)
     )
-    link = CmppLink(session, pump, now=loop.time, began_at=0, slot=0)
+    link = Link(session, pump, now=loop.time, began_at=0, slot=0)
     await loop.create_connection(lambda: link, "127.0.0.1", port)
     session.login(1124120000, loop.time())
     link.flush()

@@ -500,3 +500,9 @@ def test_settings_that_cannot_be_meant(changed: dict[str, Any], words: str) -> N
         BankConfig.model_validate({**base, "desks": [{**desk, **changed}]})
     with pytest.raises(ValueError, match="two desks"):
         BankConfig.model_validate({**base, "desks": [desk, desk]})
+    ours = {"certificate": "county.pem", "key": "county.key"}
+    BankConfig.model_validate({**base, **ours})
+    with pytest.raises(ValueError, match="fzalert contacts add"):
+        BankConfig.model_validate(base)
+    with pytest.raises(ValueError, match="a day later"):
+        BankConfig.model_validate({**base, **ours, "desks": [desk]})

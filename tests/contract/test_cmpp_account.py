@@ -293,7 +293,7 @@ async def test_a_gateway_that_closes_idle_connections_is_followed_and_loses_noth
         if first.closed_at is not None
     ]
     assert max(gaps) < 1.2
-    assert {line["log_level"] for line in logs if line["event"] == "cmpp.lost"} == {"info"}
+    assert {line["log_level"] for line in logs if line["event"] == "sms.lost"} == {"info"}
 
 
 @pytest.mark.parametrize("version", ["3.0", "2.0"])

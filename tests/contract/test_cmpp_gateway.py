@@ -156,7 +156,7 @@ async def test_an_unmapped_refusal_is_told_once_by_its_number() -> None:
         simulator.ismg.next_answers.extend([77, 77, 77])
         with structlog.testing.capture_logs() as logs:
             await _receipts(gateway, _batch(3))
-    told = [line for line in logs if line["event"] == "cmpp.refused"]
+    told = [line for line in logs if line["event"] == "sms.refused"]
     assert [line["code"] for line in told] == [77]
 
 
@@ -420,7 +420,7 @@ async def test_closing_waits_for_open_answers_and_says_good_bye(tmp_path: Path) 
     await task
     assert wire.fates(batch) == [ReceiptKind.SENT] * 5
     total, _ = recount_with_texts(tmp_path / "log")
-    assert (total.unanswered, total.connections[0].reason) == (0, "the peer sent TERMINATE")
+    assert (total.unanswered, total.connections[0].reason) == (0, "the peer said good-bye")
 
 
 async def test_the_layout_of_2_0_works_as_well(tmp_path: Path) -> None:

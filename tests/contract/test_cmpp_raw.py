@@ -189,7 +189,7 @@ async def test_every_deviant_report_arrives_and_is_answered(version: str) -> Non
         assert told == {name: case["expect"][name] for name in told}, case["id"]
         assert row.carrier_id.hex() == "aaa052c1e2400315"
     assert figures["odd reports"] == sum(case["expect"]["odd"] for case in cases)
-    assert [line["event"] for line in logs].count("cmpp.odd_report") == 1
+    assert [line["event"] for line in logs].count("sms.odd_report") == 1
     answers = [frame for frame in raw.heard if frame[4:8] == b"\x80\0\0\x05"]
     assert {len(answer) for answer in answers} == {24 if version == "3.0" else 21}
     assert {answer[20:] for answer in answers} == {bytes(4 if version == "3.0" else 1)}

@@ -10,14 +10,16 @@ from pydantic import SecretStr, ValidationError
 from fzalert.config import parse_settings
 from fzalert.messages import DeliveryReport, ReceiptKind, ReportKind, Scope
 from fzalert.registry import Registry
+from fzalert_sms.carrier.account import Account, Brake, Frequent, account_of
+from fzalert_sms.carrier.dialling import Places
+from fzalert_sms.carrier.pulse import Pulse
+from fzalert_sms.carrier.reports import Effect, reader_of
+from fzalert_sms.carrier.results import Results
+from fzalert_sms.carrier.texts import text_of
+from fzalert_sms.carrier.wholes import Wholes
 from fzalert_sms.cmpp import CmppConfig
-from fzalert_sms.cmpp.account import Account, Brake, Frequent, account_of
-from fzalert_sms.cmpp.dialling import Places
-from fzalert_sms.cmpp.pulse import Pulse
-from fzalert_sms.cmpp.reports import Effect, reader_of
-from fzalert_sms.cmpp.results import Results
-from fzalert_sms.cmpp.texts import valid_time
-from fzalert_sms.cmpp.wholes import Wholes
+from fzalert_sms.cmpp.results import TABLE
+from fzalert_sms.wire import valid_time
 
 MIDNIGHT = 1_729_440_000_000
 """2024-10-21 00:00 in Beijing."""
@@ -42,10 +44,10 @@ class Owner:
 
 def test_the_slots_of_a_channel_share_an_account_and_two_engines_do_not() -> None:
     one, two = Owner(), Owner()
-    first = account_of(one, _config())
-    assert account_of(one, _config(slot=1)) is first
-    assert account_of(one, _config(name="cmpp-2")) is not first
-    assert account_of(two, _config()) is not first
+    first = account_of(one, _config(), text_of)
+    assert account_of(one, _config(slot=1), text_of) is first
+    assert account_of(one, _config(name="cmpp-2"), text_of) is not first
+    assert account_of(two, _config(), text_of) is not first
     assert isinstance(first, Account)
 
 
@@ -122,13 +124,13 @@ def test_a_full_window_is_slow_once_ten_seconds_bring_no_answer() -> None:
 def test_a_vendors_result_is_what_the_settings_say(
     word: Any, kind: ReceiptKind, scope: Scope
 ) -> None:
-    receipt = Results({"106": word, "8": word}).receipt(106, bytes(8))
+    receipt = Results(TABLE, {"106": word, "8": word}).receipt(106, bytes(8))
     assert (receipt.kind, receipt.scope, receipt.code) == (kind, scope, "106")
     assert receipt.suppress == (word == "opt_out")
     assert receipt.detail
-    assert Results({"8": word}).receipt(8, bytes(8)).kind is kind
-    assert Results({"106": word}).receipt(107, bytes(8)).kind is ReceiptKind.TEMPORARY
-    assert Results({"106": word}).receipt(8, bytes(8)).kind is ReceiptKind.THROTTLED
+    assert Results(TABLE, {"8": word}).receipt(8, bytes(8)).kind is kind
+    assert Results(TABLE, {"106": word}).receipt(107, bytes(8)).kind is ReceiptKind.TEMPORARY
+    assert Results(TABLE, {"106": word}).receipt(8, bytes(8)).kind is ReceiptKind.THROTTLED
 
 
 def test_the_longest_entry_that_fits_a_stat_is_taken() -> None:

@@ -8,22 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fzalert_sms.cmpp.codec import V20, V30, Deliver, Layout, decode, decode_report
-from fzalert_sms.cmpp.inbox import moment_of, target_of
-from fzalert_sms.cmpp.replies import MISSING, Piece, Replies
-from fzalert_sms.cmpp.reports import report_kind_of
-from fzalert_sms.cmpp.session import (
+from fzalert_sms.carrier.inbox import target_of
+from fzalert_sms.carrier.replies import MISSING, Piece, Replies
+from fzalert_sms.carrier.reports import report_kind_of
+from fzalert_sms.carrier.session import (
     Answered,
-    ClientSession,
     Closed,
-    Credentials,
     Limits,
     Opened,
     Refused,
     State,
 )
-from fzalert_sms.cmpp.texts import incoming_text
-from fzalert_sms.wire import Place, divide
+from fzalert_sms.carrier.texts import text_of
+from fzalert_sms.cmpp.codec import V20, V30, Deliver, Layout, decode, decode_report
+from fzalert_sms.cmpp.session import ClientSession, Credentials
+from fzalert_sms.wire import Place, divide, moment_of
 
 CASES = Path(__file__).parents[1] / "cases" / "cmpp"
 LAYOUTS = {"cmpp20": V20, "cmpp30": V30}
@@ -125,7 +124,7 @@ def test_a_lower_version_is_refused_where_the_settings_say_so() -> None:
 
 @pytest.mark.parametrize("case", _cases("deviant_replies"))
 def test_the_parts_of_a_reply_are_joined(case: dict[str, Any]) -> None:
-    replies: Replies[int] = Replies(30.0)
+    replies: Replies[int] = Replies(30.0, text_of)
     texts: list[str] = []
     tickets: list[int] = []
     for octets in case["hex"]:
@@ -133,7 +132,7 @@ def test_the_parts_of_a_reply_are_joined(case: dict[str, Any]) -> None:
         assert isinstance(frame, Deliver)
         place, content = divide(frame.content)
         if place is None or place.total == 1:
-            texts.append(incoming_text(frame.content, frame.msg_fmt, has_header=True))
+            texts.append(text_of(divide(frame.content)[1], frame.msg_fmt))
             tickets.append(frame.sequence)
             continue
         piece = Piece(frame.src_terminal_id, frame.dest_id, place, content, frame.msg_fmt)
@@ -152,7 +151,7 @@ def _piece(number: int, text: str, *, total: int = 3, reference: int = 1) -> Pie
 
 
 def test_a_reply_that_stays_incomplete_is_given_out_after_a_time_and_says_so() -> None:
-    replies: Replies[int] = Replies(30.0)
+    replies: Replies[int] = Replies(30.0, text_of)
     assert replies.add(_piece(1, "甲"), "a", 1, 0.0) == []
     assert replies.add(_piece(3, "丙"), "b", 2, 10.0) == []
     assert replies.expired(29.9) == []
@@ -163,7 +162,7 @@ def test_a_reply_that_stays_incomplete_is_given_out_after_a_time_and_says_so() -
 
 
 def test_a_part_that_comes_again_after_its_reply_brings_no_second_one() -> None:
-    replies: Replies[int] = Replies(30.0)
+    replies: Replies[int] = Replies(30.0, text_of)
     for number in (1, 2):
         replies.add(_piece(number, "甲"), "a", number, 0.0)
     (whole,) = replies.add(_piece(3, "丙"), "a", 3, 0.0)
@@ -175,7 +174,7 @@ def test_a_part_that_comes_again_after_its_reply_brings_no_second_one() -> None:
 
 
 def test_parts_of_a_lost_link_wait_for_their_new_tickets() -> None:
-    replies: Replies[int] = Replies(30.0)
+    replies: Replies[int] = Replies(30.0, text_of)
     replies.add(_piece(1, "甲", total=2), "lost", 1, 0.0)
     replies.add(_piece(1, "乙", total=2, reference=2), "lost", 2, 0.0)
     replies.add(_piece(2, "丙", total=3, reference=3), "kept", 3, 0.0)
@@ -187,7 +186,7 @@ def test_parts_of_a_lost_link_wait_for_their_new_tickets() -> None:
 
 
 def test_replies_never_hold_more_than_half_of_the_gateways_window() -> None:
-    replies: Replies[int] = Replies(30.0)
+    replies: Replies[int] = Replies(30.0, text_of)
     given = []
     for reference in range(30):
         given += replies.add(_piece(1, "甲", reference=reference), "a", reference, 0.0)
@@ -202,7 +201,7 @@ def test_replies_never_hold_more_than_half_of_the_gateways_window() -> None:
     )
 )
 def test_every_ticket_is_given_back_once(parts: list[tuple[int, int, int, bytes]]) -> None:
-    replies: Replies[int] = Replies(30.0)
+    replies: Replies[int] = Replies(30.0, text_of)
     back: list[int] = []
     for ticket, (reference, total, number, octets) in enumerate(parts):
         piece = Piece("1", "2", Place(reference, total, min(number, total)), octets, 8)

@@ -6,6 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fzalert_sms.carrier.session import (
+    Answered,
+    Closed,
+    Delivered,
+    GivenUp,
+    Ignored,
+    Limits,
+    LoggedIn,
+    Malformed,
+    Opened,
+    Overdue,
+    Refused,
+    State,
+    Stray,
+    Submitted,
+    Unreadable,
+)
 from fzalert_sms.cmpp.codec import (
     NO_ID,
     V20,
@@ -26,26 +43,7 @@ from fzalert_sms.cmpp.codec import (
     decode,
     encode,
 )
-from fzalert_sms.cmpp.session import (
-    Answered,
-    ClientSession,
-    Closed,
-    Credentials,
-    Delivered,
-    GivenUp,
-    Ignored,
-    Limits,
-    LoggedIn,
-    Malformed,
-    Opened,
-    Overdue,
-    Refused,
-    ServerSession,
-    State,
-    Stray,
-    Submitted,
-    Unreadable,
-)
+from fzalert_sms.cmpp.session import ClientSession, Credentials, ServerSession
 
 LIMITS = Limits(window=4, late_after=3, request_timeout=60, keep_alive=30, keep_alive_timeout=10)
 ID = b"\xaa\xa0\x52\xc1\xe2\x40\x03\x15"
@@ -85,7 +83,7 @@ def _send(client: ClientSession[str], *tokens: str, now: float = 0.0) -> list[in
     return sequences
 
 
-def _frames(octets: bytes) -> list[Frame | DecodeError]:
+def _frames(octets: bytes) -> list[Frame | DecodeError[int]]:
     return [decode(frame, V30) for frame in FrameBuffer().feed(octets)]
 
 
@@ -367,7 +365,7 @@ def test_an_answer_to_a_test_without_its_octet_counts() -> None:
 def test_terminate_of_the_peer_is_answered_and_closes() -> None:
     client, _ = _opened()
     (event,) = client.receive_data(encode(Terminate(6), V30), 0.0)
-    assert event == Closed("the peer sent TERMINATE", by_peer=True)
+    assert event == Closed("the peer said good-bye", by_peer=True)
     assert client.data_to_send() == encode(TerminateResp(6), V30)
 
 
@@ -381,7 +379,7 @@ def test_a_peer_that_sent_terminate_may_answer_what_is_out_first() -> None:
     assert event == Answered("a", first, ID, 0, 0.0, False)
     assert client.tick(0.9) == []
     (closed,) = client.tick(1.0)
-    assert closed == Closed("the peer sent TERMINATE", by_peer=True)
+    assert closed == Closed("the peer said good-bye", by_peer=True)
     assert client.data_to_send() == encode(TerminateResp(6), V30)
     assert client.abandon() == ["b"]
 

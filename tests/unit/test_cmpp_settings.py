@@ -10,12 +10,13 @@ from pydantic import SecretStr, ValidationError
 
 from fzalert.messages import Coding, ReceiptKind, ReportKind
 from fzalert.registry import Registry
+from fzalert_sms.carrier.dialling import BackOff, LoginRefused, down_words
+from fzalert_sms.carrier.inbox import target_of
+from fzalert_sms.carrier.reports import report_kind_of
+from fzalert_sms.carrier.texts import text_of
 from fzalert_sms.cmpp import CmppConfig, CmppGateway
-from fzalert_sms.cmpp.dialling import BackOff, LoginRefused, down_words
-from fzalert_sms.cmpp.inbox import moment_of, target_of
-from fzalert_sms.cmpp.results import receipt_of, report_kind_of
-from fzalert_sms.cmpp.texts import incoming_text
-from fzalert_sms.wire import reference_of
+from fzalert_sms.cmpp.results import TABLE, receipt_of
+from fzalert_sms.wire import divide, moment_of, reference_of
 
 REPORTS = {
     ReportKind.DELIVERED,
@@ -88,11 +89,15 @@ def test_a_pause_is_never_more_than_a_tenth_of_the_outage(outage: float, failure
     assert 0 < back_off.pause(ConnectionError(), outage) <= max(1.0, outage / 10)
 
 
+def _refused(status: int) -> LoginRefused:
+    return LoginRefused(status, TABLE.login_words(status), is_final=status in TABLE.is_final)
+
+
 def test_a_refused_login_waits_a_minute_until_somebody_mends_it() -> None:
     back_off = BackOff(_config(), Random(1))
-    assert all(60 <= back_off.pause(LoginRefused(3), 0.0) <= 72 for _ in range(20))
-    assert back_off.pause(LoginRefused(5), 0.0) <= 60
-    assert "状态 3" in down_words(LoginRefused(3), "", 60.0)
+    assert all(60 <= back_off.pause(_refused(3), 0.0) <= 72 for _ in range(20))
+    assert back_off.pause(_refused(5), 0.0) <= 60
+    assert "状态 3" in down_words(_refused(3), "", 60.0)
 
 
 def test_a_working_link_begins_anew() -> None:
@@ -146,12 +151,12 @@ def test_a_gateways_time_is_beijing_time() -> None:
 
 @given(st.binary(max_size=140), st.integers(0, 255), st.booleans())
 def test_any_reply_is_read_somehow(content: bytes, msg_fmt: int, has_header: bool) -> None:
-    incoming_text(content, msg_fmt, has_header=has_header)
+    assert text_of(divide(content)[1] if has_header else content, msg_fmt) is not None
 
 
 def test_a_part_of_a_long_reply_is_read_without_its_header() -> None:
     content = bytes.fromhex("0500035a0201") + "退订".encode("utf-16-be")
-    assert incoming_text(content, 8, has_header=True) == "退订"
+    assert text_of(divide(content)[1], 8) == "退订"
 
 
 def test_the_texts_are_cut_as_the_settings_say() -> None:

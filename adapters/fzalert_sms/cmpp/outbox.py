@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from fzalert_sms.cmpp.codec import (
-    BEIJING,
     V20,
     V30,
     Deliver,
@@ -21,6 +20,7 @@ from fzalert_sms.cmpp.codec import (
 )
 from fzalert_sms.cmpp.knobs import Knobs, ReportForm
 from fzalert_sms.cmpp.session import ServerSession
+from fzalert_sms.wire import BEIJING
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=BEIJING) + timedelta(hours=8)
 _GATEWAY = 100_001

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from fzalert_sms.cmpp import framelog
-from fzalert_sms.cmpp.codec import Submit
-from fzalert_sms.cmpp.judge import Verdict
-from fzalert_sms.cmpp.outbox import Parcel
-from fzalert_sms.cmpp.session import (
+from fzalert_sms.carrier.session import (
     Answered,
     Closed,
     Event,
     GivenUp,
     Limits,
     LoggedIn,
-    ServerSession,
     Submitted,
 )
+from fzalert_sms.cmpp import framelog
+from fzalert_sms.cmpp.codec import Submit
+from fzalert_sms.cmpp.judge import Verdict
+from fzalert_sms.cmpp.outbox import Parcel
+from fzalert_sms.cmpp.session import ServerSession
 
 if TYPE_CHECKING:
     from fzalert_sms.cmpp.server import Ismg

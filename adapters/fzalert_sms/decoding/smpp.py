@@ -51,7 +51,7 @@ def explain_smpp(frame: bytes) -> Found:
     """Explain one PDU."""
     found = decode(frame)
     if isinstance(found, DecodeError):
-        head: Fields = {"seq": found.sequence, "status": found.status}
+        head: Fields = {"seq": found.sequence, "status": int.from_bytes(frame[8:12], "big")}
         return Found(_NAMES.get(found.command, f"command {found.command:#010x}"), head,
                      found.reason)  # fmt: skip
     name, fields, warning = _fields(found)

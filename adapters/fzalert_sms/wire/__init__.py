@@ -1,6 +1,7 @@
 """What the carriers' protocols share on the wire: frames out of a stream, fields, login digests."""
 
 from fzalert_sms.wire.fields import (
+    DecodeError,
     Unreadable,
     exact,
     exactly,
@@ -9,6 +10,7 @@ from fzalert_sms.wire.fields import (
     text,
     whole,
 )
+from fzalert_sms.wire.moment import BEIJING, login_timestamp, moment_of, valid_time
 from fzalert_sms.wire.stream import FrameBuffer
 from fzalert_sms.wire.tlv import Tlv, read_tlvs, write_tlvs
 from fzalert_sms.wire.udh import (
@@ -20,7 +22,9 @@ from fzalert_sms.wire.udh import (
 )
 
 __all__ = [
+    "BEIJING",
     "CONCATENATION",
+    "DecodeError",
     "FrameBuffer",
     "Place",
     "Tlv",
@@ -29,11 +33,14 @@ __all__ = [
     "divide",
     "exact",
     "exactly",
+    "login_timestamp",
+    "moment_of",
     "octets",
     "read_tlvs",
     "reference_of",
     "small",
     "text",
+    "valid_time",
     "whole",
     "write_tlvs",
 ]

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Generic, NamedTuple, TypeVar
+
+S = TypeVar("S")
+
+
+class DecodeError(NamedTuple, Generic[S]):
+    """A complete frame that cannot be read; the connection lives on, unless its protocol closes it.
+
+    Attributes:
+        sequence: The sequence of its header, so that it can be answered.
+        command: The command of its header.
+        reason: What did not add up, without any content.
+        note: What an answer to it has to repeat, such as the id at the head of a CMPP_DELIVER.
+    """
+
+    sequence: S
+    command: int
+    reason: str
+    note: bytes = b""
+
 
 class Unreadable(Exception):
     """Ends the reading of one frame; a codec's `decode` turns it into a value."""

@@ -4,12 +4,10 @@ Source: CMPP V3.0.0 (QB-GF-028-2003), chapter 8, with what real gateways do diff
 """
 
 from fzalert_sms.cmpp.codec.auth import (
-    BEIJING,
     MsgId,
     gateway_digest,
     is_from_account,
     is_from_gateway,
-    login_timestamp,
     source_digest,
 )
 from fzalert_sms.cmpp.codec.decode import decode, decode_report
@@ -26,7 +24,6 @@ from fzalert_sms.cmpp.codec.frames import (
     CancelResp,
     Connect,
     ConnectResp,
-    DecodeError,
     Deliver,
     DeliverResp,
     Frame,
@@ -49,9 +46,9 @@ from fzalert_sms.cmpp.codec.layout import (
     layout_of,
 )
 from fzalert_sms.cmpp.codec.stream import FrameBuffer
+from fzalert_sms.wire import DecodeError
 
 __all__ = [
-    "BEIJING",
     "HEADER",
     "MAX_FRAME",
     "NO_ID",
@@ -88,6 +85,5 @@ __all__ = [
     "is_from_account",
     "is_from_gateway",
     "layout_of",
-    "login_timestamp",
     "source_digest",
 ]

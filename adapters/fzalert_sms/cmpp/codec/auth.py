@@ -1,4 +1,4 @@
-"""The digests of the login, its timestamp, and the parts of a Msg_Id.
+"""The digests of the login, and the parts of a Msg_Id.
 
 MD5 is what the protocol asks for; it protects nothing on an open network.
 
@@ -8,19 +8,10 @@ Source: CMPP V3.0.0, 8.4.1 and 8.4.3.2.
 from __future__ import annotations
 
 import hmac
-from datetime import datetime, timedelta, timezone
 from hashlib import md5
 from typing import NamedTuple
 
 from fzalert_sms.cmpp.codec.frames import Connect
-
-BEIJING = timezone(timedelta(hours=8), "CST")
-"""Gateways count in Beijing time; China has had no summer time since 1991."""
-
-
-def login_timestamp(now: datetime) -> int:
-    """MMDDHHMMSS in Beijing time, as the number that CONNECT carries."""
-    return int(now.astimezone(BEIJING).strftime("%m%d%H%M%S"))
 
 
 def source_digest(account: str, secret: str, timestamp: int, *, pads: bool = False) -> bytes:

@@ -17,7 +17,6 @@ from fzalert_sms.cmpp.codec.frames import (
     CancelResp,
     Connect,
     ConnectResp,
-    DecodeError,
     Deliver,
     DeliverResp,
     Frame,
@@ -31,7 +30,7 @@ from fzalert_sms.cmpp.codec.frames import (
     Unknown,
 )
 from fzalert_sms.cmpp.codec.layout import HEADER, Layout
-from fzalert_sms.wire import Unreadable, exactly, text
+from fzalert_sms.wire import DecodeError, Unreadable, exactly, text
 
 _CONNECT = Struct(">6s16sBI")
 _QUERY = Struct(">8sB10s8s")
@@ -56,7 +55,7 @@ _REPORTS = {
 """The fields of a report by its octets."""
 
 
-def decode(frame: bytes, layout: Layout) -> Frame | DecodeError:
+def decode(frame: bytes, layout: Layout) -> Frame | DecodeError[int]:
     """Read one complete frame.
 
     Args:

@@ -212,22 +212,6 @@ class Unknown(NamedTuple):
     command: int
 
 
-class DecodeError(NamedTuple):
-    """A complete frame that cannot be read; the connection lives on.
-
-    Attributes:
-        sequence: Sequence_Id of its header, so that it can be answered.
-        command: Command_Id of its header.
-        reason: What did not add up, without any content.
-        msg_id: The first eight octets of the body where there are that many, else zeros.
-    """
-
-    sequence: int
-    command: int
-    reason: str
-    msg_id: bytes = bytes(8)
-
-
 Frame = (
     Connect
     | ConnectResp

@@ -6,7 +6,12 @@ from typing import Generic, NamedTuple
 
 from typing_extensions import override
 
+from fzalert_sms import carrier
+from fzalert_sms.carrier.session import Delivered, Event, Handler, Limits, Opened, Refused, State
+from fzalert_sms.carrier.session.core import T
+from fzalert_sms.carrier.transport import wire_key
 from fzalert_sms.cmpp.codec import (
+    NO_ID,
     V20,
     V30,
     Connect,
@@ -14,25 +19,14 @@ from fzalert_sms.cmpp.codec import (
     DecodeError,
     Deliver,
     DeliverResp,
+    Frame,
     Layout,
-    TerminateResp,
     deliver_answer,
     is_from_gateway,
     source_digest,
 )
 from fzalert_sms.cmpp.codec import layout as c
-from fzalert_sms.cmpp.session.core import Event, Handler, Session
-from fzalert_sms.cmpp.session.events import (
-    VERSION_TOO_HIGH,
-    Delivered,
-    Limits,
-    Opened,
-    Refused,
-    State,
-    T,
-)
-
-_ANSWERING = frozenset({State.OPEN, State.LEAVING})
+from fzalert_sms.cmpp.session.grammar import VERSION_TOO_HIGH, CmppSession
 
 
 class Credentials(NamedTuple):
@@ -59,7 +53,7 @@ class Credentials(NamedTuple):
         return f"Credentials(account={self.account!r}, version={self.version:#04x})"
 
 
-class ClientSession(Session[T], Generic[T]):
+class ClientSession(CmppSession[T], carrier.ClientSession[T, int, Frame], Generic[T]):
     """Logs in, submits, takes deliveries."""
 
     answer_command = c.SUBMIT_RESP
@@ -75,8 +69,16 @@ class ClientSession(Session[T], Generic[T]):
         super().__init__(limits=limits, layout=layout, first_sequence=first_sequence)
         self._credentials = credentials
         self._digest = b""
-        self._to_terminate: int | None = None
-        self.unacknowledged = 0
+
+    @property
+    @override
+    def words(self) -> str:
+        version = self.layout.version
+        return f"CMPP {version >> 4}.{version & 15}"
+
+    @override
+    def key(self, began_at: int, slot: int, sequence: int) -> bytes:
+        return wire_key(began_at, slot, sequence)
 
     def login(self, timestamp: int, now: float) -> None:
         """Send CONNECT; `timestamp` is MMDDHHMMSS in the gateway's zone."""
@@ -86,28 +88,9 @@ class ClientSession(Session[T], Generic[T]):
         sequence = self.next_sequence()
         self._send(Connect(sequence, mine.account, self._digest, mine.version, timestamp))
 
-    def acknowledge(self, sequence: int, msg_id: bytes, result: int = 0) -> None:
-        """Answer a delivery, once what it says is on disk. After the close it does nothing."""
-        if self.state in _ANSWERING:
-            self.unacknowledged -= 1
-            self._replies.append(deliver_answer(sequence, msg_id, result, self.layout))
-
     @override
-    def receive_data(self, data: bytes, now: float) -> list[Event]:
-        events = super().receive_data(data, now)
-        if self._to_terminate is not None and not self._pending:
-            self._terminated(events)
-        return events
-
-    @override
-    def tick(self, now: float) -> list[Event]:
-        if self._to_terminate is None or self.is_closed:
-            return super().tick(now)
-        events: list[Event] = []
-        self._check_requests(now, events)
-        if now - self._left_at >= self.limits.grace or not self._pending:
-            self._terminated(events)
-        return events
+    def _delivery_answer(self, sequence: int, note: bytes, result: int) -> bytes:
+        return deliver_answer(sequence, note, result, self.layout)
 
     @override
     def _login_table(self) -> dict[int, Handler]:
@@ -118,9 +101,9 @@ class ClientSession(Session[T], Generic[T]):
         return {c.DELIVER: self._on_deliver}
 
     @override
-    def _refuse(self, error: DecodeError) -> None:
+    def _refuse(self, error: DecodeError[int]) -> None:
         if error.command == c.DELIVER:
-            self._reply(DeliverResp(error.sequence, error.msg_id, 1))
+            self._reply(DeliverResp(error.sequence, error.note or NO_ID, 1))
 
     def _on_connect_resp(self, frame: bytes, now: float, events: list[Event]) -> None:
         del now
@@ -149,22 +132,6 @@ class ClientSession(Session[T], Generic[T]):
                 return
         self.state = State.OPEN
         events.append(Opened(answer.version, warning))
-
-    @override
-    def _on_terminate(self, frame: bytes, now: float, events: list[Event]) -> None:
-        """Send no more; let the gateway answer what is out before it is told to go."""
-        found = self._decoded(frame, events)
-        if found is None or self._to_terminate is not None:
-            return
-        self._to_terminate = found.sequence
-        self._left_at = now
-        self.state = State.LEAVING
-
-    def _terminated(self, events: list[Event]) -> None:
-        if self._to_terminate is not None and not self.is_closed:
-            self._reply(TerminateResp(self._to_terminate))
-            self._close("the peer sent TERMINATE", events, by_peer=True)
-        self._to_terminate = None
 
     def _on_deliver(self, frame: bytes, now: float, events: list[Event]) -> None:
         del now

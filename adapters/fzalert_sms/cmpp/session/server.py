@@ -7,6 +7,8 @@ from typing import Generic
 
 from typing_extensions import override
 
+from fzalert_sms.carrier.session import Event, Handler, Limits, LoggedIn, State, Submitted
+from fzalert_sms.carrier.session.core import T
 from fzalert_sms.cmpp.codec import (
     HEADER,
     NO_ID,
@@ -26,11 +28,10 @@ from fzalert_sms.cmpp.codec import (
 )
 from fzalert_sms.cmpp.codec import layout as c
 from fzalert_sms.cmpp.codec.frames import Cancel, Query
-from fzalert_sms.cmpp.session.core import Event, Handler, Session
-from fzalert_sms.cmpp.session.events import VERSION_TOO_HIGH, Limits, LoggedIn, State, Submitted, T
+from fzalert_sms.cmpp.session.grammar import VERSION_TOO_HIGH, CmppSession
 
 
-class ServerSession(Session[T], Generic[T]):
+class ServerSession(CmppSession[T], Generic[T]):
     """Takes a login and submissions, and delivers.
 
     Args:
@@ -84,7 +85,7 @@ class ServerSession(Session[T], Generic[T]):
         return {c.SUBMIT: self._on_submit, c.QUERY: self._on_query, c.CANCEL: self._on_cancel}
 
     @override
-    def _refuse(self, error: DecodeError) -> None:
+    def _refuse(self, error: DecodeError[int]) -> None:
         if error.command == c.SUBMIT:
             self._reply(SubmitResp(error.sequence, NO_ID, 1))
 

@@ -8,7 +8,6 @@ from fzalert_sms.sgip.codec.encode import SubmitTemplate, encode, result_answer
 from fzalert_sms.sgip.codec.frames import (
     Bind,
     BindResp,
-    DecodeError,
     Deliver,
     DeliverResp,
     Frame,
@@ -28,6 +27,7 @@ from fzalert_sms.sgip.codec.frames import (
 )
 from fzalert_sms.sgip.codec.layout import GATEWAY_TO_SP, HEADER, MAX_FRAME, SP_TO_GATEWAY
 from fzalert_sms.sgip.codec.stream import FrameBuffer
+from fzalert_sms.wire import DecodeError
 
 __all__ = [
     "GATEWAY_TO_SP",

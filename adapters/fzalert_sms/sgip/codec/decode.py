@@ -9,7 +9,6 @@ from fzalert_sms.sgip.codec import layout as c
 from fzalert_sms.sgip.codec.frames import (
     Bind,
     BindResp,
-    DecodeError,
     Deliver,
     DeliverResp,
     Frame,
@@ -27,14 +26,14 @@ from fzalert_sms.sgip.codec.frames import (
     UserRpt,
     UserRptResp,
 )
-from fzalert_sms.wire import Unreadable, exactly, text
+from fzalert_sms.wire import DecodeError, Unreadable, exactly, text
 
 
 class _Result(Protocol):
     def __call__(self, sequence: Sequence, result: int) -> Frame: ...
 
 
-def decode(frame: bytes) -> Frame | DecodeError:
+def decode(frame: bytes) -> Frame | DecodeError[Sequence]:
     """Read one complete frame, header included, as `FrameBuffer` cuts it."""
     if len(frame) < c.HEADER.size:
         return DecodeError(Sequence(0, 0, 0), 0, "shorter than a header")

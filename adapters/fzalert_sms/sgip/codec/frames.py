@@ -228,20 +228,6 @@ class Unknown(NamedTuple):
     command: int
 
 
-class DecodeError(NamedTuple):
-    """A complete frame that cannot be read; the protocol closes the connection then.
-
-    Attributes:
-        sequence: Sequence Number of its header, so that it can be answered.
-        command: Its command.
-        reason: What did not add up, without any content.
-    """
-
-    sequence: Sequence
-    command: int
-    reason: str
-
-
 Frame = (
     Bind
     | BindResp

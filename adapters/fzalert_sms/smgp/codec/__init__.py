@@ -15,7 +15,6 @@ from fzalert_sms.smgp.codec.encode import SubmitTemplate, deliver_answer, encode
 from fzalert_sms.smgp.codec.frames import (
     ActiveTest,
     ActiveTestResp,
-    DecodeError,
     Deliver,
     DeliverResp,
     Exit,
@@ -32,6 +31,7 @@ from fzalert_sms.smgp.codec.frames import (
 )
 from fzalert_sms.smgp.codec.layout import HEADER, MAX_FRAME, NO_ID, TLV_NAMES, VERSION
 from fzalert_sms.smgp.codec.stream import FrameBuffer
+from fzalert_sms.wire import DecodeError
 
 __all__ = [
     "HEADER",

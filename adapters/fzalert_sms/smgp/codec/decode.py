@@ -9,7 +9,6 @@ from fzalert_sms.smgp.codec import layout as c
 from fzalert_sms.smgp.codec.frames import (
     ActiveTest,
     ActiveTestResp,
-    DecodeError,
     Deliver,
     DeliverResp,
     Exit,
@@ -24,7 +23,7 @@ from fzalert_sms.smgp.codec.frames import (
     SubmitResp,
     Unknown,
 )
-from fzalert_sms.wire import Unreadable, exactly, read_tlvs, text
+from fzalert_sms.wire import DecodeError, Unreadable, exactly, read_tlvs, text
 
 _REPORT = re.compile(
     rb"id:(.{10}) sub:(.{3}) dlvrd:(.{3}) Submit date:(.{10}) done date:(.{10})"
@@ -42,7 +41,7 @@ _LABELS = re.compile(
 )
 
 
-def decode(frame: bytes) -> Frame | DecodeError:
+def decode(frame: bytes) -> Frame | DecodeError[int]:
     """Read one complete frame, header included, as `FrameBuffer` cuts it."""
     if len(frame) < c.HEADER.size:
         return DecodeError(0, 0, "shorter than a header")

@@ -205,22 +205,6 @@ class Unknown(NamedTuple):
     command: int
 
 
-class DecodeError(NamedTuple):
-    """A complete frame that cannot be read; the connection lives on.
-
-    Attributes:
-        sequence: SequenceID of its header, so that it can be answered.
-        command: RequestID of its header.
-        reason: What did not add up, without any content.
-        msg_id: The first ten octets of the body where there are that many, else zeros.
-    """
-
-    sequence: int
-    command: int
-    reason: str
-    msg_id: bytes = bytes(10)
-
-
 Frame = (
     Login
     | LoginResp

@@ -9,7 +9,6 @@ from fzalert_sms.smpp.codec.frames import (
     Bind,
     BindResp,
     DataSm,
-    DecodeError,
     Frame,
     MessageResp,
     Outbind,
@@ -22,6 +21,7 @@ from fzalert_sms.smpp.codec.frames import (
 )
 from fzalert_sms.smpp.codec.layout import HEADER, MAX_FRAME, TLV_NAMES
 from fzalert_sms.smpp.codec.stream import FrameBuffer
+from fzalert_sms.wire import DecodeError
 
 __all__ = [
     "HEADER",

@@ -13,7 +13,6 @@ from fzalert_sms.smpp.codec.frames import (
     Bind,
     BindResp,
     DataSm,
-    DecodeError,
     Frame,
     MessageResp,
     Outbind,
@@ -24,7 +23,7 @@ from fzalert_sms.smpp.codec.frames import (
     ShortMessage,
     Unknown,
 )
-from fzalert_sms.wire import Tlv, Unreadable, read_tlvs
+from fzalert_sms.wire import DecodeError, Tlv, Unreadable, read_tlvs
 
 _KIND = 0x3C
 """The bits of esm_class that say what kind of message it is (v3.4, 5.2.12)."""
@@ -35,20 +34,20 @@ _FIELDS = re.compile(
 _UNDER_WAY = frozenset({"ENROUTE", "ACCEPTD", "SCHEDULED"})
 
 
-def decode(frame: bytes) -> Frame | DecodeError:
+def decode(frame: bytes) -> Frame | DecodeError[int]:
     """Read one complete PDU, header included, as `FrameBuffer` cuts it."""
     if len(frame) < c.HEADER.size:
         return DecodeError(0, 0, "shorter than a header")
     length, command, status, sequence = c.HEADER.unpack_from(frame)
     if length != len(frame):
-        return DecodeError(sequence, command, "command_length is not the length of the PDU", status)
+        return DecodeError(sequence, command, "command_length is not the length of the PDU")
     reader = _READERS.get(command)
     if reader is None:
         return Unknown(sequence, command, status)
     try:
         return reader(_Body(frame, sequence, command, status))
     except Unreadable as error:
-        return DecodeError(sequence, command, str(error), status)
+        return DecodeError(sequence, command, str(error))
 
 
 def decode_receipt(message: ShortMessage) -> Receipt | None:

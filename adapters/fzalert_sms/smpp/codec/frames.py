@@ -197,22 +197,6 @@ class Receipt(NamedTuple):
         return f"Receipt(message_id={self.message_id!r}, stat={self.stat!r})"
 
 
-class DecodeError(NamedTuple):
-    """A complete PDU that cannot be read; the connection lives on.
-
-    Attributes:
-        sequence: sequence_number of its header, so that it can be answered.
-        command: Its command_id.
-        reason: What did not add up, without any content.
-        status: Its command_status.
-    """
-
-    sequence: int
-    command: int
-    reason: str
-    status: int = 0
-
-
 Frame = (
     Bind
     | BindResp

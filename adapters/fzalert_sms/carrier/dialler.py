@@ -1,18 +1,16 @@
-"""Makes one link: where to dial, which version to ask for, how long to wait after a failure."""
+"""Makes one link: where to dial, how long to wait after a failure."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 
 from fzalert.ports import AdapterContext
-from fzalert_sms.cmpp.account import Account
-from fzalert_sms.cmpp.codec import V20, V30, login_timestamp
-from fzalert_sms.cmpp.config import CmppConfig
-from fzalert_sms.cmpp.dialling import BackOff, LoginRefused, Places, TurnedAway, down_words
-from fzalert_sms.cmpp.session import VERSION_TOO_HIGH, ClientSession, Credentials
-from fzalert_sms.cmpp.transport import CmppLink, Owner, Token
+from fzalert_sms.carrier.account import Account
+from fzalert_sms.carrier.config import CarrierConfig
+from fzalert_sms.carrier.dialect import Dialect
+from fzalert_sms.carrier.dialling import BackOff, LoginRefused, Places, TurnedAway, down_words
+from fzalert_sms.carrier.transport import Link, Owner
 
 _IDLE_PAUSE = 1.0
 """Longest pause after a link that was closed with nothing open on it, seconds."""
@@ -24,6 +22,7 @@ class Dialler:
     Args:
         config: Of the channel.
         context: The adapter's.
+        dialect: How it logs in.
         account: What the line shares with the other connections.
         places: Where to dial.
 
@@ -35,8 +34,9 @@ class Dialler:
 
     def __init__(
         self,
-        config: CmppConfig,
+        config: CarrierConfig,
         context: AdapterContext,
+        dialect: Dialect,
         account: Account,
         places: Sequence[tuple[str, int]],
     ) -> None:
@@ -52,16 +52,8 @@ class Dialler:
         self._next_at = 0.0
         self._turned_away = 0
         self._was_idle = False
-        self._layout = config.layout
         self._opening: asyncio.Future[None] | None = None
-        self._credentials = Credentials(
-            config.account,
-            config.secret.get_secret_value(),
-            config.layout.version,
-            config.auth_pad_source_addr,
-            config.strict_server_auth,
-            config.allow_lower_version,
-        )
+        self._dialect = dialect
 
     @property
     def failures(self) -> int:
@@ -98,7 +90,7 @@ class Dialler:
         self._was_idle = was_idle
 
     def plan(self, error: BaseException | None, why: str) -> float:
-        """Decide how long to wait, where to dial then, and which version to ask for."""
+        """Decide how long to wait, and where to dial then."""
         now = self._clock.monotonic()
         pause = self._back_off.pause(error, now)
         if error is None:
@@ -108,7 +100,7 @@ class Dialler:
         self.pause, self._error, self.why, self._next_at = pause, error, why, now + pause
         return pause
 
-    async def dial(self, owner: Owner, hold: Callable[[CmppLink], None]) -> CmppLink:
+    async def dial(self, owner: Owner, hold: Callable[[Link], None]) -> Link:
         """Connect and log in.
 
         Args:
@@ -120,23 +112,13 @@ class Dialler:
         """
         config, clock = self._config, self._clock
         loop = asyncio.get_running_loop()
-        session: ClientSession[Token] = ClientSession(
-            self._credentials._replace(version=self._layout.version),
-            limits=config.limits,
-            layout=self._layout,
-            # Not always from 1: some gateways take a number of the last connection for a repeat.
-            first_sequence=self._rng.randrange(1, 1 << 30),
-        )
-        link = CmppLink(
-            session, owner, now=clock.monotonic, began_at=clock.millis(), slot=config.slot
-        )
+        session = self._dialect.login(self._rng, clock.now(), clock.monotonic())
+        link = Link(session, owner, now=clock.monotonic, began_at=clock.millis(), slot=config.slot)
         self._opening = loop.create_future()
         try:
             async with asyncio.timeout(config.connect_timeout):
                 await loop.create_connection(lambda: link, *self.places.now)
             hold(link)
-            skewed = clock.now() + timedelta(seconds=config.clock_skew)
-            session.login(login_timestamp(skewed), clock.monotonic())
             link.flush()
             async with asyncio.timeout(config.auth_timeout):
                 await self._opening
@@ -152,20 +134,13 @@ class Dialler:
         return link
 
     def _steps_down(self, error: BaseException) -> bool:
-        """Ask for 2.0 where 3.0 is too high; for 3.0 again where that was no help."""
-        if not isinstance(error, LoginRefused) or error.status != VERSION_TOO_HIGH:
-            return False
-        if self._layout is V30 and self._config.allow_lower_version:
-            self._layout = V20
-            return True
-        self._layout = self._config.layout
-        return False
+        return isinstance(error, LoginRefused) and self._dialect.steps_down(error.status)
 
     def _has_another_place(self, error: BaseException) -> bool:
         has_more = self.places.fails()
         return has_more and not isinstance(error, LoginRefused | TurnedAway)
 
-    def _is_turned_away(self, link: CmppLink, error: BaseException) -> bool:
+    def _is_turned_away(self, link: Link, error: BaseException) -> bool:
         """Whether a gateway with enough connections of ours closes this one without a word."""
         was_closed = isinstance(error, ConnectionError) and not isinstance(error, LoginRefused)
         if not (was_closed and link.is_connected and self._account.open):

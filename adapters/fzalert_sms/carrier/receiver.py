@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fzalert.ports import AdapterContext
-from fzalert_sms.cmpp.account import Account
-from fzalert_sms.cmpp.config import CmppConfig
-from fzalert_sms.cmpp.inbox import Inbox
-from fzalert_sms.cmpp.line import Line
-from fzalert_sms.cmpp.session import Delivered, Event
-from fzalert_sms.cmpp.transport import CmppLink
+from fzalert_sms.carrier.account import Account
+from fzalert_sms.carrier.config import CarrierConfig
+from fzalert_sms.carrier.dialect import Dialect
+from fzalert_sms.carrier.inbox import Inbox
+from fzalert_sms.carrier.line import Line
+from fzalert_sms.carrier.session import Delivered, Event
+from fzalert_sms.carrier.transport import Link
 
 
 class Receiver:
@@ -24,14 +25,18 @@ class Receiver:
     """
 
     def __init__(
-        self, config: CmppConfig, context: AdapterContext, inbox: Inbox, account: Account
+        self,
+        config: CarrierConfig,
+        context: AdapterContext,
+        dialect: Dialect,
+        inbox: Inbox,
+        account: Account,
     ) -> None:
-        port = config.receive_port
-        places = [(host, port or other) for host, other in config.endpoints]
-        self.line = Line(config, context, self, account, places, use="receive")
+        places = config.receive_endpoints
+        self.line = Line(config, context, dialect, self, account, places, use="receive")
         self._inbox = inbox
 
-    def on_events(self, link: CmppLink, events: Sequence[Event]) -> None:
+    def on_events(self, link: Link, events: Sequence[Event]) -> None:
         """Take what happened on the link."""
         for event in events:
             if isinstance(event, Delivered):
@@ -39,7 +44,7 @@ class Receiver:
             else:
                 self.line.on_event(link, event)
 
-    def on_lost(self, link: CmppLink, reason: str) -> None:
+    def on_lost(self, link: Link, reason: str) -> None:
         """The link is gone; nothing of ours was on it."""
         link.session.abandon()
         self._inbox.lost(link)

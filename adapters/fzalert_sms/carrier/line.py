@@ -9,11 +9,12 @@ from typing import Protocol
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from fzalert.ports import AdapterContext, get_logger
-from fzalert_sms.cmpp.account import Account
-from fzalert_sms.cmpp.config import CmppConfig
-from fzalert_sms.cmpp.dialler import Dialler
-from fzalert_sms.cmpp.dialling import LoginRefused, Places
-from fzalert_sms.cmpp.session import (
+from fzalert_sms.carrier.account import Account
+from fzalert_sms.carrier.config import CarrierConfig
+from fzalert_sms.carrier.dialect import Dialect
+from fzalert_sms.carrier.dialler import Dialler
+from fzalert_sms.carrier.dialling import LoginRefused, Places
+from fzalert_sms.carrier.session import (
     Closed,
     Event,
     Ignored,
@@ -21,16 +22,16 @@ from fzalert_sms.cmpp.session import (
     Opened,
     Refused,
 )
-from fzalert_sms.cmpp.transport import CmppLink
+from fzalert_sms.carrier.transport import Link
 
-_log = get_logger("fzalert.sms.cmpp")
+_log = get_logger("fzalert.sms")
 
 _TICK = 0.1
 """Seconds between two looks at the time; less where a limit is shorter."""
 _STEADY = 10.0
 """Seconds after which a link that nobody used counts as working."""
 _LEAVE = 1.0
-"""Seconds that closing waits for the answer to TERMINATE."""
+"""Seconds that closing waits for the answer to the good-bye."""
 _IDLE = 1.0
 """Seconds after which a link that was closed with nothing open on it was closed for idling."""
 
@@ -38,11 +39,11 @@ _IDLE = 1.0
 class Gateway(Protocol):
     """Who uses the line."""
 
-    def on_events(self, link: CmppLink, events: Sequence[Event]) -> None:
+    def on_events(self, link: Link, events: Sequence[Event]) -> None:
         """Take what happened."""
         ...
 
-    def on_lost(self, link: CmppLink, reason: str) -> None:
+    def on_lost(self, link: Link, reason: str) -> None:
         """Take that the link is gone."""
         ...
 
@@ -57,6 +58,7 @@ class Line:
     Args:
         config: Of the channel.
         context: The adapter's.
+        dialect: How it speaks.
         gateway: Who uses it.
         account: What it shares with the other connections.
         places: Where to dial.
@@ -69,24 +71,26 @@ class Line:
 
     def __init__(
         self,
-        config: CmppConfig,
+        config: CarrierConfig,
         context: AdapterContext,
+        dialect: Dialect,
         gateway: Gateway,
         account: Account,
         places: Sequence[tuple[str, int]],
         *,
         use: str = "send",
     ) -> None:
-        self.link: CmppLink | None = None
+        self.link: Link | None = None
         self.reconnects = 0
         self._config = config
+        self._dialect = dialect
         self._account = account
         self._use = use
         self._clock = context.clock
         self._background = context.background
         self._gateway = gateway
-        self._dialler = Dialler(config, context, account, places)
-        self._dialled: CmppLink | None = None
+        self._dialler = Dialler(config, context, dialect, account, places)
+        self._dialled: Link | None = None
         self._usable = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._opened_at = 0.0
@@ -105,12 +109,9 @@ class Line:
     def words(self, now: float) -> str:
         """How the line is, for people."""
         if self.link is not None:
-            version = self.link.session.layout.version
             seconds = now - self._opened_at
-            return (
-                f"已连接 {seconds:.0f} 秒，CMPP {version >> 4}.{version & 15}"
-                f" · connected for {seconds:.0f} s"
-            )
+            words = self.link.session.words
+            return f"已连接 {seconds:.0f} 秒，{words} · connected for {seconds:.0f} s"
         return self._dialler.words(now)
 
     def works(self) -> None:
@@ -121,8 +122,8 @@ class Line:
         """Begin to dial."""
         name = f"{self._config.name}-{self._config.slot} {self._use}"
         self._tasks = [
-            self._background.keep(f"cmpp link {name}", self._keep_link),
-            self._background.keep(f"cmpp timers {name}", self._keep_time),
+            self._background.keep(f"sms link {name}", self._keep_link),
+            self._background.keep(f"sms timers {name}", self._keep_time),
         ]
 
     async def open(self) -> None:
@@ -132,7 +133,7 @@ class Line:
             async with asyncio.timeout(self._config.open_wait):
                 await self._usable.wait()
         except TimeoutError:
-            _log.warning("cmpp.not_yet_open", channel=self._config.name, why=self._dialler.why)
+            _log.warning("sms.not_yet_open", channel=self._config.name, why=self._dialler.why)
 
     async def close(self) -> None:
         """Wait for open answers, say good-bye, and stop; each within its limit."""
@@ -145,7 +146,7 @@ class Line:
                 async with asyncio.timeout(_LEAVE):
                     await link.lost.wait()
             except TimeoutError:
-                link.abort("TERMINATE was not answered in time")
+                link.abort("the good-bye was not answered in time")
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -153,13 +154,13 @@ class Line:
         if self._dialled is not None:
             self._dialled.abort("closed")
 
-    def _let_go(self) -> CmppLink | None:
+    def _let_go(self) -> Link | None:
         link, self.link = self.link, None
         if link is not None:
             self._account.open -= 1
         return link
 
-    async def _drain(self, link: CmppLink) -> None:
+    async def _drain(self, link: Link) -> None:
         deadline = self._clock.monotonic() + self._config.close_within
         session = link.session
         while session.unanswered > session.overdue and self._clock.monotonic() < deadline:
@@ -169,25 +170,28 @@ class Line:
 
     # What the link tells.
 
-    def on_event(self, link: CmppLink, event: Event) -> None:
+    def on_event(self, link: Link, event: Event) -> None:
         """Take an event that is about the link itself."""
         match event:
             case Opened(version, warning):
                 self._on_opened(link, version, warning)
             case Refused(status):
-                self._dialler.refused(LoginRefused(status))
+                table = self._dialect.table
+                is_final = status in table.is_final
+                words = table.login_words(status)
+                self._dialler.refused(LoginRefused(status, words, is_final=is_final))
             case Malformed(command, _, reason):
                 _log.warning(
-                    "cmpp.malformed", channel=self._config.name, command=command, why=reason
+                    "sms.malformed", channel=self._config.name, command=command, why=reason
                 )
             case Ignored(command, _):
-                _log.warning("cmpp.ignored", channel=self._config.name, command=command)
+                _log.warning("sms.ignored", channel=self._config.name, command=command)
             case Closed():
                 pass  # the link tells its owner that it is lost
             case _:
                 raise TypeError(f"unexpected event {type(event).__name__}")
 
-    def on_lost(self, link: CmppLink, reason: str, *, unanswered: int) -> None:
+    def on_lost(self, link: Link, reason: str, *, unanswered: int) -> None:
         """Take that a link is gone."""
         self._dialler.refused(ConnectionError(reason))
         if link is self.link:
@@ -197,7 +201,7 @@ class Line:
             self._dialler.lost(reason, was_idle=was_idle)
             log = _log.info if was_idle else _log.warning
             log(
-                "cmpp.lost",
+                "sms.lost",
                 channel=self._config.name,
                 slot=self._config.slot,
                 use=self._use,
@@ -205,7 +209,7 @@ class Line:
                 unanswered=unanswered,
             )
 
-    def _on_opened(self, link: CmppLink, version: int, warning: str) -> None:
+    def _on_opened(self, link: Link, version: int, warning: str) -> None:
         self.link = link
         self._account.open += 1
         self.reconnects += self._opens > 0
@@ -215,7 +219,7 @@ class Line:
         self._dialler.opened()
         log = _log.warning if warning else _log.info
         log(
-            "cmpp.open",
+            "sms.open",
             channel=self._config.name,
             slot=self._config.slot,
             use=self._use,
@@ -241,7 +245,7 @@ class Line:
     async def _keep_link(self) -> None:
         """Dial, and dial again whenever the link is lost; for connect and login only."""
         while True:
-            link: CmppLink | None = None
+            link: Link | None = None
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(OSError),
                 wait=self._pause_after,
@@ -254,7 +258,7 @@ class Line:
                 await link.lost.wait()
             await self._clock.sleep(self._dialler.plan(None, self._dialler.why))
 
-    def _hold(self, link: CmppLink) -> None:
+    def _hold(self, link: Link) -> None:
         self._dialled = link
 
     def _pause_after(self, state: RetryCallState) -> float:
@@ -266,7 +270,7 @@ class Line:
         failures = self._dialler.failures
         if failures & (failures - 1) == 0:  # the first, second, fourth, eighth … in a row
             _log.warning(
-                "cmpp.down",
+                "sms.down",
                 channel=self._config.name,
                 why=self._dialler.why,
                 failures=failures,

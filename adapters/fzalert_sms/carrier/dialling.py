@@ -6,19 +6,26 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-from fzalert_sms.cmpp.config import CmppConfig
-from fzalert_sms.cmpp.results import login_words, needs_a_person
+from fzalert_sms.carrier.config import CarrierConfig
 
 _SHARE: Final = 0.1
 """A pause is at most this share of the outage so far, so that little is added to its length."""
 
 
 class LoginRefused(ConnectionError):
-    """The gateway refused the login."""
+    """The gateway refused the login.
 
-    def __init__(self, status: int) -> None:
+    Attributes:
+        status: Its number.
+        words: What it says to people.
+        is_final: Whether it will be refused again until somebody changes a setting.
+    """
+
+    def __init__(self, status: int, words: str, *, is_final: bool) -> None:
         super().__init__(f"login refused with status {status}")
         self.status = status
+        self.words = words
+        self.is_final = is_final
 
 
 class TurnedAway(ConnectionError):
@@ -68,7 +75,7 @@ class BackOff:
     the gateway has too many connections it is between one and two `reconnect_crowded`.
     """
 
-    def __init__(self, config: CmppConfig, rng: Random) -> None:
+    def __init__(self, config: CarrierConfig, rng: Random) -> None:
         self._config = config
         self._rng = rng
         self._failures = 0
@@ -93,7 +100,7 @@ class BackOff:
         # 2 ** 20 is far beyond every limit; an exponent without a bound would overflow.
         growth = 2.0 ** min(self._failures - 1, 20)
         if isinstance(error, LoginRefused):
-            if needs_a_person(error.status):
+            if error.is_final:
                 return config.reconnect_refused * self._rng.uniform(1.0, 1.2)
             return config.reconnect_crowded * self._rng.uniform(1.0, 2.0)
         if isinstance(error, TurnedAway):
@@ -108,8 +115,8 @@ def down_words(error: BaseException | None, reason: str, pause: float) -> str:
     again = f"{pause:.1f} 秒后重试"
     next_try = f"next try in {pause:.1f} s"
     if isinstance(error, LoginRefused):
-        words = login_words(error.status)
-        if needs_a_person(error.status):
+        words = error.words
+        if error.is_final:
             return (
                 f"登录被拒（状态 {error.status}，{words}），请改正设置；{again}"
                 f" · login refused (status {error.status}); correct the settings; {next_try}"

@@ -1,18 +1,17 @@
-"""What a session tells its owner: plain tuples, in the order in which things happened."""
+"""What a session tells its owner: plain tuples, in the order in which things happened.
+
+The same for every protocol. A sequence is what the protocol counts requests by.
+"""
 
 from __future__ import annotations
 
 import enum
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from typing_extensions import override
 
-from fzalert_sms.cmpp.codec import Connect, Deliver, Submit
-
 T = TypeVar("T")
-
-VERSION_TOO_HIGH: Final = 4
-"""Status of a login whose version the gateway does not speak."""
+F = TypeVar("F")
 
 
 class State(enum.StrEnum):
@@ -22,7 +21,7 @@ class State(enum.StrEnum):
     """Connected; the login is not answered yet."""
     OPEN = "open"
     LEAVING = "leaving"
-    """TERMINATE is sent; its answer is awaited."""
+    """The good-bye is sent; its answer is awaited."""
     CLOSED = "closed"
     """Nothing more is read or written; the owner closes the transport."""
 
@@ -35,12 +34,12 @@ class Limits(NamedTuple):
         late_after: Age at which an unanswered request is told as `Overdue`, once.
         request_timeout: Age at which it is given up (T).
         timeouts_in_row: Requests given up in a row after which the link counts as dead.
-        keep_alive: Silence of the peer after which ACTIVE_TEST is sent (C).
+        keep_alive: Silence of the peer after which it is asked whether it lives (C).
         keep_alive_timeout: Time for its answer.
-        keep_alive_tries: ACTIVE_TESTs in all before the link counts as dead (N).
+        keep_alive_tries: Questions in all before the link counts as dead (N).
         login_timeout: Time for the login.
-        leave_timeout: Time for the answer to TERMINATE.
-        grace: Time that a peer which sent TERMINATE has for the answers it still owes.
+        leave_timeout: Time for the answer to the good-bye.
+        grace: Time that a peer which said good-bye has for the answers it still owes.
     """
 
     window: int = 16
@@ -59,7 +58,7 @@ class Opened(NamedTuple):
     """The login succeeded.
 
     Attributes:
-        version: The version in force, in the form of CONNECT.
+        version: The version in force, as the protocol's login writes it.
         warning: What was odd about the answer, or an empty string.
     """
 
@@ -78,16 +77,16 @@ class Answered(NamedTuple, Generic[T]):
 
     Attributes:
         token: What the owner gave with the request.
-        sequence: Its Sequence_Id.
-        msg_id: The gateway's id, raw.
+        sequence: Its sequence.
+        carrier_id: The gateway's id, raw; where the protocol has none, that of the request.
         result: Its result.
         sent_at: When the request was given to the session.
         is_late: True where it was told as overdue or given up before.
     """
 
     token: T
-    sequence: int
-    msg_id: bytes
+    sequence: object
+    carrier_id: bytes
     result: int
     sent_at: float
     is_late: bool
@@ -97,7 +96,7 @@ class Unreadable(NamedTuple, Generic[T]):
     """A request of ours was answered by a frame that cannot be read."""
 
     token: T
-    sequence: int
+    sequence: object
     reason: str
     is_late: bool
 
@@ -106,7 +105,7 @@ class Overdue(NamedTuple, Generic[T]):
     """A request has been unanswered for `late_after`; it keeps its place in the window."""
 
     token: T
-    sequence: int
+    sequence: object
 
 
 class GivenUp(NamedTuple, Generic[T]):
@@ -116,45 +115,45 @@ class GivenUp(NamedTuple, Generic[T]):
     """
 
     token: T
-    sequence: int
+    sequence: object
     was_told: bool
 
 
 class Stray(NamedTuple):
     """An answer to nothing that we know of."""
 
-    sequence: int
-    msg_id: bytes
+    sequence: object
+    carrier_id: bytes
     result: int
 
 
-class Delivered(NamedTuple):
+class Delivered(NamedTuple, Generic[F]):
     """The gateway delivers a report or a message; the owner answers it with `acknowledge`."""
 
-    frame: Deliver
+    frame: F
 
 
-class Submitted(NamedTuple):
-    """Server: a SUBMIT to answer."""
+class Submitted(NamedTuple, Generic[F]):
+    """Server: a text to answer."""
 
-    frame: Submit
+    frame: F
 
 
-class LoggedIn(NamedTuple):
-    """Server: a login with the right digest, already answered with 0."""
+class LoggedIn(NamedTuple, Generic[F]):
+    """Server: a right login, already answered."""
 
-    frame: Connect
+    frame: F
 
     @override
     def __repr__(self) -> str:
-        return f"LoggedIn(version={self.frame.version:#04x})"
+        return f"LoggedIn({self.frame!r})"
 
 
 class Malformed(NamedTuple):
-    """A frame that cannot be read; a request was answered with result 1, the link goes on."""
+    """A frame that cannot be read; it was refused where that can be said, and the link goes on."""
 
     command: int
-    sequence: int
+    sequence: object
     reason: str
 
 
@@ -162,7 +161,7 @@ class Ignored(NamedTuple):
     """A command that nobody expects here."""
 
     command: int
-    sequence: int
+    sequence: object
 
 
 class Closed(NamedTuple):
@@ -170,7 +169,7 @@ class Closed(NamedTuple):
 
     Attributes:
         reason: Why, as words for a log.
-        by_peer: Whether the peer asked for it with TERMINATE.
+        by_peer: Whether the peer asked for it with its good-bye.
     """
 
     reason: str

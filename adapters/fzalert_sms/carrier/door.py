@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from fzalert.messages import Lane, Receipt, ReceiptKind, Scope, SmsText, TargetKind
 from fzalert.ports import Submission, Wire
-from fzalert_sms.cmpp.account import Account, Clock
-from fzalert_sms.cmpp.config import CmppConfig
+from fzalert_sms.carrier.account import Account, Clock
 
 _FREQUENT = Receipt(
     ReceiptKind.PERMANENT,
@@ -43,19 +42,23 @@ class Door:
     """See the module.
 
     Args:
-        config: Of the channel.
+        write_number: Writes eleven digits as the gateway wants them.
         account: What is known of numbers.
         clock: Reader of time.
         counts: Where a refusal is counted, under `refused`.
     """
 
     def __init__(
-        self, config: CmppConfig, account: Account, clock: Clock, counts: dict[str, int]
+        self,
+        write_number: Callable[[str], bytes],
+        account: Account,
+        clock: Clock,
+        counts: dict[str, int],
     ) -> None:
         self._account = account
         self._clock = clock
         self._counts = counts
-        self._prefix = b"86" if config.number_format == "86" else b""
+        self._write_number = write_number
 
     def admit(self, batch: Sequence[Submission], wire: Wire) -> list[Row]:
         """Refuse what can never go out; return the rest as rows."""
@@ -81,7 +84,7 @@ class Door:
                 receipt = _FREQUENT._replace(code=frequent[number])
                 wire.settle(submission.id, submission.part, receipt)
             else:
-                digits = self._prefix + number[3:].encode()
+                digits = self._write_number(number[3:])
                 rows.append(
                     Row(submission.id, submission.part, digits, rendition, submission.not_after)
                 )

@@ -1,4 +1,4 @@
-"""The hot path of a CMPP channel: from submissions to the socket, from answers to receipts.
+"""The hot path of a channel: from submissions to the socket, from answers to receipts.
 
 It moves tuples in batches: one recorder entry, one template and one dictionary entry a part, one
 write a portion; an answer settles inside the read that brought it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from fzalert.messages import (
     Lane,
@@ -18,14 +18,15 @@ from fzalert.messages import (
     Scope,
 )
 from fzalert.ports import AdapterContext, Submission, Wire, get_logger
-from fzalert_sms.cmpp.account import Account
-from fzalert_sms.cmpp.config import CmppConfig
-from fzalert_sms.cmpp.door import Door, Row
-from fzalert_sms.cmpp.inbox import Inbox
-from fzalert_sms.cmpp.line import Line
-from fzalert_sms.cmpp.pulse import Pulse
-from fzalert_sms.cmpp.results import THROTTLE_PAUSE, URGENT_PAUSE, Results
-from fzalert_sms.cmpp.session import (
+from fzalert_sms.carrier.account import Account
+from fzalert_sms.carrier.config import CarrierConfig
+from fzalert_sms.carrier.dialect import Dialect, Unsendable
+from fzalert_sms.carrier.door import Door, Row
+from fzalert_sms.carrier.inbox import Inbox
+from fzalert_sms.carrier.line import Line
+from fzalert_sms.carrier.pulse import Pulse
+from fzalert_sms.carrier.results import THROTTLE_PAUSE, URGENT_PAUSE
+from fzalert_sms.carrier.session import (
     Answered,
     Delivered,
     Event,
@@ -34,11 +35,10 @@ from fzalert_sms.cmpp.session import (
     Stray,
     Unreadable,
 )
-from fzalert_sms.cmpp.texts import Unsendable, template_maker, valid_time
-from fzalert_sms.cmpp.transport import CmppLink, Flight, Token
+from fzalert_sms.carrier.transport import Flight, Link, Token
 from fzalert_sms.wire import reference_of
 
-_log = get_logger("fzalert.sms.cmpp")
+_log = get_logger("fzalert.sms")
 
 # Read once: in Python 3.11 a member costs as much as a call each time it is named.
 _THROTTLED, _UNKNOWN = ReceiptKind.THROTTLED, ReceiptKind.UNKNOWN
@@ -76,9 +76,14 @@ class Sender:
     """
 
     def __init__(
-        self, config: CmppConfig, context: AdapterContext, inbox: Inbox, account: Account
+        self,
+        config: CarrierConfig,
+        context: AdapterContext,
+        dialect: Dialect,
+        inbox: Inbox,
+        account: Account,
     ) -> None:
-        self.line = Line(config, context, self, account, config.endpoints)
+        self.line = Line(config, context, dialect, self, account, config.endpoints)
         self.counts = dict.fromkeys(("sent", "refused", "throttled", "unknown", "late", "stray"), 0)
         self.pulse = Pulse()
         self._config = config
@@ -87,18 +92,19 @@ class Sender:
         self._told = account.brake.presses
         self._has_rate = config.rate is not None
         self._wholes = account.wholes
-        self._results = Results(config.result_table)
+        self._dialect = dialect
+        self._results = dialect.results
         self._clock = context.clock
         self._inbox = inbox
-        self._templates = template_maker(config)
+        self._templates = dialect.templates
         self._has_validity = config.validity
-        self._door = Door(config, account, context.clock, self.counts)
+        self._door = Door(dialect.number, account, context.clock, self.counts)
         self._reserve = min(max(2, config.window // 8), config.window // 2)
         self._stalled: list[_Stalled] = []
         self._alarmed: set[int] = set()
 
     async def submit(self, batch: Sequence[Submission], wire: Wire) -> None:
-        """See `CmppGateway.submit`."""
+        """See `CarrierChannel.submit`."""
         if not batch:
             return
         flight = Flight(wire, is_urgent=batch[0].lane is Lane.URGENT)
@@ -158,7 +164,7 @@ class Sender:
         wire.settle(row.id, row.part, receipt)
         return 1
 
-    def _room(self, link: CmppLink, lane: Lane) -> int:
+    def _room(self, link: Link, lane: Lane) -> int:
         room = link.room
         if lane is Lane.URGENT:
             return room
@@ -166,20 +172,18 @@ class Sender:
             return 0
         return room - self._reserve
 
-    def _write(self, link: CmppLink, rows: list[Row], flight: Flight, wire: Wire) -> None:
+    def _write(self, link: Link, rows: list[Row], flight: Flight, wire: Wire) -> None:
         """Record, pack and write one portion: one write for all of it."""
         session = link.session
-        requests: list[tuple[int, bytes, Token]] = []
+        requests: list[tuple[Any, bytes, Token]] = []
         today = self._clock.millis()
         wholes = self._wholes
         for id_, part, number, rendition, not_after in rows:
             if today >= not_after:
                 continue  # worthless by now: the engine lets it expire
-            until = valid_time(not_after, today) if self._has_validity else ""
+            until = self._dialect.until(not_after, today) if self._has_validity else ""
             try:
-                template = self._templates(
-                    session.layout, rendition.parts, rendition.coding, until
-                )[part]
+                template = self._templates(session, rendition.parts, rendition.coding, until)[part]
             except Unsendable as error:
                 self._door.refuse(id_, part, str(error), wire)
                 continue
@@ -214,7 +218,7 @@ class Sender:
 
     # What the link tells.
 
-    def on_events(self, link: CmppLink, events: Sequence[Event]) -> None:
+    def on_events(self, link: Link, events: Sequence[Event]) -> None:
         """Take what happened on the link."""
         now = self._clock.monotonic()
         answered = False
@@ -231,7 +235,7 @@ class Sender:
         if self._stalled:
             self._wake()
 
-    def _on_rare(self, link: CmppLink, event: Event) -> None:
+    def _on_rare(self, link: Link, event: Event) -> None:
         match event:
             case Overdue(token, _) | GivenUp(token, _, False):
                 self._settle(token, _NO_ANSWER)
@@ -244,7 +248,7 @@ class Sender:
             case _:
                 self.line.on_event(link, event)
 
-    def on_lost(self, link: CmppLink, reason: str) -> None:
+    def on_lost(self, link: Link, reason: str) -> None:
         """Settle what the lost link left unanswered: nobody knows whether it was taken."""
         self._inbox.lost(link)
         tokens = link.session.abandon()
@@ -264,8 +268,8 @@ class Sender:
         self._inbox.look()
 
     def _on_answer(self, event: Answered[Token], now: float) -> None:
-        token, _, msg_id, result, sent_at, is_late = event
-        receipt = self._results.receipt(result, msg_id)
+        token, _, carrier_id, result, sent_at, is_late = event
+        receipt = self._results.receipt(result, carrier_id)
         self.pulse.answered(sent_at, now)
         if result:
             self._note_refusal(result, receipt)
@@ -274,7 +278,7 @@ class Sender:
         else:
             self.counts["sent"] += 1
             if self._wholes is not None:
-                self._inbox.add_reports(self._wholes.accepted(token.id, token.part, msg_id))
+                self._inbox.add_reports(self._wholes.accepted(token.id, token.part, carrier_id))
         if not is_late:
             self._settle(token, receipt)
         elif receipt.kind is not _UNKNOWN:
@@ -305,7 +309,7 @@ class Sender:
         if self._results.meaning(result).alarms and result not in self._alarmed:
             self._alarmed.add(result)
             _log.error(
-                "cmpp.refused", channel=self._config.name, code=result, meaning=receipt.detail
+                "sms.refused", channel=self._config.name, code=result, meaning=receipt.detail
             )
 
     def _note_throttled(self) -> None:

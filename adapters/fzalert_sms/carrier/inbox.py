@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 
 from fzalert.messages import (
     Appended,
@@ -19,16 +18,15 @@ from fzalert.messages import (
     Uplink,
 )
 from fzalert.ports import InboundBatch, get_logger
-from fzalert_sms.cmpp.account import Account, Clock
-from fzalert_sms.cmpp.codec import BEIJING, Deliver, decode_report
-from fzalert_sms.cmpp.config import CmppConfig
-from fzalert_sms.cmpp.replies import Piece, Reply
-from fzalert_sms.cmpp.reports import Effect, reader_of
-from fzalert_sms.cmpp.texts import text_of
-from fzalert_sms.cmpp.transport import CmppLink, Ticket
+from fzalert_sms.carrier.account import Account, Clock
+from fzalert_sms.carrier.config import CarrierConfig
+from fzalert_sms.carrier.dialect import Dialect, Message, Report
+from fzalert_sms.carrier.replies import Piece, Reply
+from fzalert_sms.carrier.reports import Effect
+from fzalert_sms.carrier.transport import Link, Ticket
 from fzalert_sms.wire import divide
 
-_log = get_logger("fzalert.sms.cmpp")
+_log = get_logger("fzalert.sms")
 
 BATCH = 5000
 """Most rows of one batch."""
@@ -51,28 +49,35 @@ class Inbox:
         torn: Long replies of which a part did not come.
     """
 
-    def __init__(self, config: CmppConfig, clock: Clock, account: Account) -> None:
+    def __init__(
+        self, config: CarrierConfig, clock: Clock, dialect: Dialect, account: Account
+    ) -> None:
         self.unreadable = 0
         self.odd = 0
         self.torn = 0
         self._name = config.name
         self._clock = clock
         self._account = account
-        self._read = reader_of(config.report_table)
+        self._dialect = dialect
+        self._read = dialect.read_stat
         self._opts_out = _opt_out_test(config.opt_out_keywords)
         self._rows: list[Appended] = []
         self._tickets: list[tuple[Ticket, ...]] = []
         self._arrived = asyncio.Event()
-        self._paused: set[CmppLink] = set()
+        self._paused: set[Link] = set()
         self._is_closed = False
 
-    def deliver(self, link: CmppLink, frame: Deliver) -> None:
-        """Take one delivery."""
-        ticket = Ticket(link, frame.sequence, frame.msg_id)
-        if frame.registered_delivery:
-            self._report(ticket, frame)
+    def deliver(self, link: Link, frame: object) -> None:
+        """Take one delivery, as the session decoded it."""
+        sequence, note, what = self._dialect.read(frame)
+        ticket = Ticket(link, sequence, note)
+        if type(what) is Report:
+            self._report(ticket, what)
+        elif type(what) is Message:
+            self._reply(ticket, what)
         else:
-            self._reply(ticket, frame)
+            self.unreadable += 1
+            link.session.acknowledge(sequence, note, 1)
         if len(self._rows) >= FULL and link not in self._paused:
             self._paused.add(link)
             link.pause_reading()
@@ -92,7 +97,7 @@ class Inbox:
             for reply in self._account.replies.expired(self._clock.monotonic()):
                 self._take(reply)
 
-    def lost(self, link: CmppLink) -> None:
+    def lost(self, link: Link) -> None:
         """A link is gone: what it brought and was not answered comes again on another."""
         self._paused.discard(link)
         self._account.replies.forget(link)
@@ -124,24 +129,19 @@ class Inbox:
         self._tickets.append(tickets)
         self._arrived.set()
 
-    def _report(self, ticket: Ticket, frame: Deliver) -> None:
-        report = decode_report(frame.content)
-        if report is None:
-            self.unreadable += 1
-            ticket.link.session.acknowledge(frame.sequence, frame.msg_id, 1)
-            return
+    def _report(self, ticket: Ticket, report: Report) -> None:
         if report.is_odd:
-            self._note_odd(len(frame.content))
+            self._note_odd(report.octets)
         kind, effect, words = self._read(report.stat)
         if kind is None:
-            ticket.link.session.acknowledge(frame.sequence, frame.msg_id)
+            ticket.link.session.acknowledge(ticket.sequence, ticket.note)
             return
         row = DeliveryReport(
             kind,
-            report.msg_id,
-            target_of(report.dest_terminal_id or frame.src_terminal_id),
+            report.carrier_id,
+            target_of(report.number),
             report.stat,
-            moment_of(report.done_time),
+            report.done,
             _DEVICE if kind is _DELIVERED else _NONE,
             0,
             words,
@@ -154,7 +154,7 @@ class Inbox:
 
     def _note_odd(self, octets: int) -> None:
         if self.odd == 0:
-            _log.warning("cmpp.odd_report", channel=self._name, octets=octets)
+            _log.warning("sms.odd_report", channel=self._name, octets=octets)
         self.odd += 1
 
     def _feel(self, effect: Effect, row: DeliveryReport) -> None:
@@ -162,19 +162,19 @@ class Inbox:
         if effect is Effect.OVERFLOW:
             if account.brake.press(self._clock.monotonic()):
                 _log.warning(
-                    "cmpp.overflow", channel=self._name, code=row.code, pause=account.brake.pause
+                    "sms.overflow", channel=self._name, code=row.code, pause=account.brake.pause
                 )
         elif row.target is not None:
             account.frequent.note(row.target.address, row.code, self._clock.millis())
 
-    def _reply(self, ticket: Ticket, frame: Deliver) -> None:
-        place, octets = divide(frame.content) if frame.tp_udhi & 1 else (None, frame.content)
-        source, destination = frame.src_terminal_id, frame.dest_id
+    def _reply(self, ticket: Ticket, message: Message) -> None:
+        source, destination, content, coding, has_header = message
+        place, octets = divide(content) if has_header else (None, content)
         if place is None or place.total == 1:
-            text = text_of(octets, frame.msg_fmt)
+            text = self._dialect.text_of(octets, coding)
             self._uplink(source, destination, text, text, ticket)
             return
-        piece = Piece(source, destination, place, octets, frame.msg_fmt)
+        piece = Piece(source, destination, place, octets, coding)
         now = self._clock.monotonic()
         for reply in self._account.replies.add(piece, ticket.link, ticket, now):
             self._take(reply)
@@ -197,10 +197,10 @@ class Inbox:
 
 
 def _acknowledge(tickets: list[tuple[Ticket, ...]]) -> None:
-    links: dict[CmppLink, None] = {}
+    links: dict[Link, None] = {}
     for several in tickets:
-        for link, sequence, msg_id in several:
-            link.session.acknowledge(sequence, msg_id)
+        for link, sequence, note in several:
+            link.session.acknowledge(sequence, note)
             links[link] = None
     for link in links:
         link.flush()
@@ -214,19 +214,6 @@ def target_of(number: str) -> Target | None:
     if len(digits) == 11 and digits[0] == "1" and digits.isascii() and digits.isdigit():
         return Target(_PHONE, "+86" + digits)
     return None
-
-
-@lru_cache(maxsize=4096)
-def moment_of(text: str) -> int:
-    """Milliseconds since the epoch of a gateway's YYMMDDHHMM, or 0 where it is none."""
-    if len(text) not in (10, 12) or not (text.isascii() and text.isdigit()):
-        return 0
-    year, month, day, hour, minute = (int(text[at : at + 2]) for at in range(0, 10, 2))
-    try:
-        moment = datetime(2000 + year, month, day, hour, minute, tzinfo=BEIJING)
-    except ValueError:
-        return 0
-    return int(moment.timestamp()) * 1000
 
 
 def _opt_out_test(keywords: tuple[str, ...]) -> Callable[[str], bool]:

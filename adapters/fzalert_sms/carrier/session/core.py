@@ -1,35 +1,18 @@
-"""What both roles of a CMPP connection share: window, sequence numbers, keep-alive, leaving.
+"""What both roles of a connection share: window, sequences, keep-alive, leaving.
 
-A session does no I/O and reads no clock. Its owner gives it octets and the time, and takes events
-and octets: `receive_data`, `tick`, `frames_to_send`.
+The same for every protocol; its frames and commands come from a subclass. A session does no I/O and
+reads no clock. Its owner gives it octets and the time, and takes events and octets: `receive_data`,
+`tick`, `frames_to_send`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
-from struct import Struct
-from typing import Generic, NamedTuple
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
-from fzalert_sms.cmpp.codec import (
-    HEADER,
-    V30,
-    ActiveTest,
-    ActiveTestResp,
-    DecodeError,
-    DeliverResp,
-    Frame,
-    FrameBuffer,
-    Layout,
-    SubmitResp,
-    Terminate,
-    TerminateResp,
-    decode,
-    encode,
-)
-from fzalert_sms.cmpp.codec import layout as c
-from fzalert_sms.cmpp.session.events import (
+from fzalert_sms.carrier.session.events import (
     Answered,
     Closed,
     GivenUp,
@@ -39,16 +22,18 @@ from fzalert_sms.cmpp.session.events import (
     Overdue,
     State,
     Stray,
-    T,
     Unreadable,
 )
+from fzalert_sms.wire import DecodeError, FrameBuffer
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Hashable)
+F = TypeVar("F")
 
 Event = tuple[object, ...]
 """Any of the tuples in `events`."""
 Handler = Callable[[bytes, float, list[Event]], None]
 
-_ANSWERS = {24: Struct(">III8sI"), 21: Struct(">III8sB")}
-"""SUBMIT_RESP and DELIVER_RESP by their length, which tells the version better than the login."""
 _REMEMBERED = 4096
 """Requests given up that a late answer still finds."""
 
@@ -58,31 +43,37 @@ class _Open(NamedTuple, Generic[T]):
     token: T
 
 
-class Session(ABC, Generic[T]):
-    """One side of a connection; `T` is what the owner keeps for each request of its own.
+class Session(ABC, Generic[T, S, F]):
+    """One side of a connection.
+
+    `T` is what the owner keeps for each request of its own, `S` what the protocol counts requests
+    by, `F` its frames.
 
     Attributes:
         state: Where the connection stands.
-        layout: The version in force; 3.0 until the login tells otherwise.
         limits: The figures of this connection.
         tap: Called with every complete frame as it is read, for a trace.
     """
 
     answer_command: int
     """The command that answers this side's own requests."""
+    test: ClassVar[int | None]
+    """The command that asks whether the peer lives; None where the protocol has none."""
+    test_answer: ClassVar[int | None]
+    farewell: ClassVar[int]
+    """The command that ends a connection in good order."""
+    farewell_answer: ClassVar[int]
 
-    def __init__(self, *, limits: Limits, layout: Layout = V30, first_sequence: int = 1) -> None:
+    def __init__(self, buffer: FrameBuffer, *, limits: Limits) -> None:
         self.state = State.AUTH
-        self.layout = layout
         self.limits = limits
         self.tap: Callable[[bytes], None] | None = None
-        self._buffer = FrameBuffer()
+        self._buffer = buffer
         self._out: list[bytes] = []
         self._replies: list[bytes] = []
-        self._sequence = first_sequence - 1
-        self._pending: dict[int, _Open[T]] = {}
-        self._overdue: dict[int, _Open[T]] = {}
-        self._given_up: dict[int, _Open[T]] = {}
+        self._pending: dict[S, _Open[T]] = {}
+        self._overdue: dict[S, _Open[T]] = {}
+        self._given_up: dict[S, _Open[T]] = {}
         self._timeouts = 0
         self._started_at: float | None = None
         self._heard_at = 0.0
@@ -90,15 +81,17 @@ class Session(ABC, Generic[T]):
         self._tested_at = 0.0
         self._left_at = 0.0
         common: dict[int, Handler] = {
-            c.ACTIVE_TEST: self._on_test,
-            c.ACTIVE_TEST_RESP: self._on_test_answer,
-            c.TERMINATE: self._on_terminate,
+            self.farewell: self._on_farewell,
             self.answer_command: self._on_answer,
         }
+        if self.test is not None and self.test_answer is not None:
+            common[self.test] = self._on_test
+            common[self.test_answer] = self._on_test_answer
+        leaving: dict[int, Handler] = {self.farewell_answer: self._on_left}
         self._table: dict[State, dict[int, Handler]] = {
             State.AUTH: self._login_table(),
             State.OPEN: common | self._open_table(),
-            State.LEAVING: common | self._open_table() | {c.TERMINATE_RESP: self._on_left},
+            State.LEAVING: common | self._open_table() | leaving,
             State.CLOSED: {},
         }
 
@@ -136,15 +129,15 @@ class Session(ABC, Generic[T]):
         self._started_at = now
         self._heard_at = now
 
-    def next_sequence(self) -> int:
-        """Take the next sequence number that no open request has; 0 is never used."""
+    def next_sequence(self) -> S:
+        """Take the next sequence that no open request has."""
         while True:
-            self._sequence = self._sequence % 0xFFFF_FFFF + 1
-            if self._sequence not in self._pending and self._sequence not in self._overdue:
-                self._given_up.pop(self._sequence, None)
-                return self._sequence
+            sequence = self._following()
+            if sequence not in self._pending and sequence not in self._overdue:
+                self._given_up.pop(sequence, None)
+                return sequence
 
-    def send_many(self, requests: Sequence[tuple[int, bytes, T]], now: float) -> None:
+    def send_many(self, requests: Sequence[tuple[S, bytes, T]], now: float) -> None:
         """Put requests into the window: sequence, whole frame and the owner's token of each.
 
         Raises:
@@ -160,11 +153,11 @@ class Session(ABC, Generic[T]):
             self._out.append(frame)
 
     def leave(self, now: float) -> None:
-        """Send TERMINATE. Answers and deliveries are still read until the peer has answered."""
+        """Say good-bye. Answers and deliveries are still read until the peer has answered."""
         if self.state is State.OPEN:
             self.state = State.LEAVING
             self._left_at = now
-            self._send(Terminate(self.next_sequence()))
+            self._out.append(self._plain(self.farewell, self.next_sequence()))
         else:
             self.state = State.CLOSED
 
@@ -195,23 +188,21 @@ class Session(ABC, Generic[T]):
             return events
         self._heard_at = now
         self._tests = 0
-        answer = self.answer_command
         is_open = self.state is State.OPEN
         for frame in self._buffer.feed(data):
             if self.tap is not None:
                 self.tap(frame)
-            shape = _ANSWERS.get(len(frame))
-            if shape is not None and is_open:
-                _, command, sequence, msg_id, result = shape.unpack(frame)
-                if command == answer:
-                    self._settle(sequence, msg_id, result, events)
+            if is_open:
+                quick = self._quick(frame)
+                if quick is not None:
+                    self._settle(*quick, events)
                     continue
-            command = HEADER.unpack_from(frame)[1]
-            handler = self._table[self.state].get(command)
+            handler = self._table[self.state].get(self._head(frame)[0])
             if handler is not None:
                 handler(frame, now, events)
                 is_open = self.state is State.OPEN
             elif self.state is State.AUTH:
+                command = self._head(frame)[0]
                 self._close(f"command {command:#010x} before the login", events)
             elif not self.is_closed:
                 self._on_other(frame, events)
@@ -234,10 +225,40 @@ class Session(ABC, Generic[T]):
             case State.LEAVING:
                 self._check_requests(now, events)
                 if now - self._left_at >= limits.leave_timeout:
-                    self._close("TERMINATE was not answered in time", events)
+                    self._close("the good-bye was not answered in time", events)
             case State.CLOSED:
                 pass
         return events
+
+    # What a protocol adds.
+
+    @abstractmethod
+    def _following(self) -> S:
+        """Count one on, and return the sequence."""
+
+    @abstractmethod
+    def _head(self, frame: bytes) -> tuple[int, S]:
+        """Command and sequence of a complete frame."""
+
+    @abstractmethod
+    def _decode(self, frame: bytes) -> F | DecodeError[S]:
+        """Read a complete frame."""
+
+    @abstractmethod
+    def _encode(self, frame: F) -> bytes:
+        """Write a frame."""
+
+    @abstractmethod
+    def _plain(self, command: int, sequence: S) -> bytes:
+        """Write a frame that is nothing but its command: good-bye, test, or the answer to one."""
+
+    @abstractmethod
+    def _quick(self, frame: bytes) -> tuple[S, bytes, int] | None:
+        """Read the answer to a request of ours in one step; None where it is something else."""
+
+    @abstractmethod
+    def _answer_of(self, frame: F) -> tuple[S, bytes, int] | None:
+        """Sequence, id and result of an answer to a request of ours; None where it is none."""
 
     # What a role adds.
 
@@ -250,51 +271,53 @@ class Session(ABC, Generic[T]):
         """Who handles the peer's requests once the connection is open."""
 
     @abstractmethod
-    def _refuse(self, error: DecodeError) -> None:
+    def _refuse(self, error: DecodeError[S]) -> None:
         """Answer a request that cannot be read, where the protocol has an answer."""
 
     # What both roles share.
 
-    def _send(self, frame: Frame) -> None:
-        self._out.append(encode(frame, self.layout))
+    def _send(self, frame: F) -> None:
+        self._out.append(self._encode(frame))
 
-    def _reply(self, frame: Frame) -> None:
-        self._replies.append(encode(frame, self.layout))
+    def _reply(self, frame: F) -> None:
+        self._replies.append(self._encode(frame))
 
     def _close(self, reason: str, events: list[Event], *, by_peer: bool = False) -> None:
         self.state = State.CLOSED
         events.append(Closed(reason, by_peer))
 
-    def _decoded(self, frame: bytes, events: list[Event]) -> Frame | None:
+    def _decoded(self, frame: bytes, events: list[Event]) -> F | None:
         """Read a frame; a bad one is refused and told, and the connection lives on."""
-        found = decode(frame, self.layout)
+        found = self._decode(frame)
         if isinstance(found, DecodeError):
             self._refuse(found)
             events.append(Malformed(found.command, found.sequence, found.reason))
             return None
         return found
 
-    def _settle(self, sequence: int, msg_id: bytes, result: int, events: list[Event]) -> None:
+    def _settle(self, sequence: S, carrier_id: bytes, result: int, events: list[Event]) -> None:
         self._timeouts = 0
         entry = self._pending.pop(sequence, None)
         if entry is not None:
-            events.append(Answered(entry.token, sequence, msg_id, result, entry.sent_at, False))
+            events.append(Answered(entry.token, sequence, carrier_id, result, entry.sent_at, False))
             return
         entry = self._overdue.pop(sequence, None) or self._given_up.pop(sequence, None)
         if entry is None:
-            events.append(Stray(sequence, msg_id, result))
+            events.append(Stray(sequence, carrier_id, result))
         else:
-            events.append(Answered(entry.token, sequence, msg_id, result, entry.sent_at, True))
+            events.append(Answered(entry.token, sequence, carrier_id, result, entry.sent_at, True))
 
     def _on_answer(self, frame: bytes, now: float, events: list[Event]) -> None:
         del now
-        found = decode(frame, self.layout)
-        if isinstance(found, (SubmitResp, DeliverResp)):
-            self._settle(found.sequence, found.msg_id, found.result, events)
-        elif isinstance(found, DecodeError):
+        found = self._decode(frame)
+        if isinstance(found, DecodeError):
             self._settle_unreadable(found, events)
+            return
+        answer = self._answer_of(found)
+        if answer is not None:
+            self._settle(*answer, events)
 
-    def _settle_unreadable(self, error: DecodeError, events: list[Event]) -> None:
+    def _settle_unreadable(self, error: DecodeError[S], events: list[Event]) -> None:
         entry = self._pending.pop(error.sequence, None)
         is_late = entry is None
         if entry is None:
@@ -307,28 +330,25 @@ class Session(ABC, Generic[T]):
 
     def _on_test(self, frame: bytes, now: float, events: list[Event]) -> None:
         del now
-        found = self._decoded(frame, events)
-        if found is not None:
-            self._reply(ActiveTestResp(found.sequence))
+        if self._decoded(frame, events) is not None and self.test_answer is not None:
+            self._replies.append(self._plain(self.test_answer, self._head(frame)[1]))
 
     def _on_test_answer(self, frame: bytes, now: float, events: list[Event]) -> None:
         # Anything that arrives proves that the peer lives: `receive_data` has noted it.
         del frame, now, events
 
-    def _on_terminate(self, frame: bytes, now: float, events: list[Event]) -> None:
+    def _on_farewell(self, frame: bytes, now: float, events: list[Event]) -> None:
         del now
-        found = self._decoded(frame, events)
-        if found is not None:
-            self._reply(TerminateResp(found.sequence))
-            self._close("the peer sent TERMINATE", events, by_peer=True)
+        if self._decoded(frame, events) is not None:
+            self._replies.append(self._plain(self.farewell_answer, self._head(frame)[1]))
+            self._close("the peer said good-bye", events, by_peer=True)
 
     def _on_left(self, frame: bytes, now: float, events: list[Event]) -> None:
         del frame, now
-        self._close("TERMINATE was answered", events)
+        self._close("the good-bye was answered", events)
 
     def _on_other(self, frame: bytes, events: list[Event]) -> None:
-        _, command, sequence = HEADER.unpack_from(frame)
-        events.append(Ignored(command, sequence))
+        events.append(Ignored(*self._head(frame)))
 
     def _check_requests(self, now: float, events: list[Event]) -> None:
         """Tell the overdue and give up the hopeless. Both tables are in the order of sending."""
@@ -349,7 +369,7 @@ class Session(ABC, Generic[T]):
             self._close(f"{self._timeouts} requests in a row were not answered", events)
 
     def _give_up(
-        self, sequence: int, entry: _Open[T], events: list[Event], *, was_told: bool
+        self, sequence: S, entry: _Open[T], events: list[Event], *, was_told: bool
     ) -> None:
         self._timeouts += 1
         self._given_up[sequence] = entry
@@ -360,6 +380,8 @@ class Session(ABC, Generic[T]):
 
     def _check_silence(self, now: float, events: list[Event]) -> None:
         limits = self.limits
+        if self.test is None:
+            return
         if self._tests == 0:
             due = self._heard_at + limits.keep_alive
         else:
@@ -367,8 +389,8 @@ class Session(ABC, Generic[T]):
         if now < due or self.state is not State.OPEN:
             return
         if self._tests >= limits.keep_alive_tries:
-            self._close(f"{self._tests} ACTIVE_TESTs were not answered", events)
+            self._close(f"{self._tests} keep-alives were not answered", events)
             return
         self._tests += 1
         self._tested_at = now
-        self._send(ActiveTest(self.next_sequence()))
+        self._out.append(self._plain(self.test, self.next_sequence()))

@@ -9,12 +9,12 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from typing_extensions import override
 
 from fzalert.messages import Receipt
-from fzalert_sms.cmpp.session import ClientSession, Closed, Event
+from fzalert_sms.carrier.session import ClientSession, Closed, Event
 
 
 class Settles(Protocol):
@@ -55,21 +55,27 @@ class Token(NamedTuple):
 
 
 class Ticket(NamedTuple):
-    """What answers one delivery, on the link that brought it."""
+    """What answers one delivery, on the link that brought it.
 
-    link: CmppLink
-    sequence: int
-    msg_id: bytes
+    Attributes:
+        link: The link.
+        sequence: Of the delivery.
+        note: What the answer repeats.
+    """
+
+    link: Link
+    sequence: Any
+    note: bytes
 
 
 class Owner(Protocol):
     """Who hears of a link."""
 
-    def on_events(self, link: CmppLink, events: Sequence[Event]) -> None:
+    def on_events(self, link: Link, events: Sequence[Event]) -> None:
         """Take what happened; called once for each portion that arrived."""
         ...
 
-    def on_lost(self, link: CmppLink, reason: str) -> None:
+    def on_lost(self, link: Link, reason: str) -> None:
         """Take that the link is gone; called once."""
         ...
 
@@ -77,7 +83,18 @@ class Owner(Protocol):
 _KEY = struct.Struct(">QBI")
 
 
-class CmppLink(asyncio.Protocol):
+def wire_key(began_at: int, slot: int, sequence: int) -> bytes:
+    """A key that no other connection of the account has: 13 octets.
+
+    Args:
+        began_at: Wall milliseconds at which the connection was dialled.
+        slot: The adapter's slot.
+        sequence: What the connection counts by.
+    """
+    return _KEY.pack(began_at, slot, sequence)
+
+
+class Link(asyncio.Protocol):
     """One connection to a gateway.
 
     Args:
@@ -96,7 +113,7 @@ class CmppLink(asyncio.Protocol):
 
     def __init__(
         self,
-        session: ClientSession[Token],
+        session: ClientSession[Token, Any, Any],
         owner: Owner,
         *,
         now: Callable[[], float],
@@ -122,9 +139,9 @@ class CmppLink(asyncio.Protocol):
             return 0
         return self.session.room
 
-    def key(self, sequence: int) -> bytes:
-        """The wire key of a part: 13 octets."""
-        return _KEY.pack(self._began_at, self._slot, sequence)
+    def key(self, sequence: Any) -> bytes:
+        """The wire key of a part."""
+        return self.session.key(self._began_at, self._slot, sequence)
 
     def flush(self) -> None:
         """Hand everything that waits to the socket, in one write."""

@@ -5,13 +5,14 @@ The connections of a channel live in one process and share an `Account`; it live
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
-from fzalert_sms.cmpp.config import CmppConfig
-from fzalert_sms.cmpp.replies import Replies
-from fzalert_sms.cmpp.transport import Ticket
-from fzalert_sms.cmpp.wholes import Wholes
+from fzalert_sms.carrier.config import CarrierConfig
+from fzalert_sms.carrier.replies import Replies
+from fzalert_sms.carrier.transport import Ticket
+from fzalert_sms.carrier.wholes import Wholes
 
 _LONGEST: Final = 16.0
 """Longest pause of the brake, seconds."""
@@ -93,10 +94,10 @@ class Account:
         open: Connections that are logged in.
     """
 
-    def __init__(self, config: CmppConfig) -> None:
+    def __init__(self, config: CarrierConfig, text_of: Callable[[bytes, int], str]) -> None:
         self.brake = Brake()
         self.frequent = Frequent()
-        self.replies: Replies[Ticket] = Replies(config.reply_wait)
+        self.replies: Replies[Ticket] = Replies(config.reply_wait, text_of)
         self.wholes = None if config.report_parts == "all" else Wholes(config.report_parts)
         self.open = 0
 
@@ -105,16 +106,19 @@ _ACCOUNTS: WeakKeyDictionary[object, dict[str, Account]] = WeakKeyDictionary()
 """By the owner of their tasks: two engines in one process share nothing."""
 
 
-def account_of(owner: object, config: CmppConfig) -> Account:
+def account_of(
+    owner: object, config: CarrierConfig, text_of: Callable[[bytes, int], str]
+) -> Account:
     """The account of a channel, the same for all its connections.
 
     Args:
         owner: The `background` of the adapters' context.
         config: The settings of any of them.
+        text_of: Reads what people write.
     """
     accounts = _ACCOUNTS.setdefault(owner, {})
     if config.name not in accounts:
-        accounts[config.name] = Account(config)
+        accounts[config.name] = Account(config, text_of)
     return accounts[config.name]
 
 

@@ -7,9 +7,9 @@ reply waits half a minute at most, and less where too many are held.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from fzalert_sms.cmpp.texts import text_of
 from fzalert_sms.wire import Place
 
 MISSING: Final = "…"
@@ -31,14 +31,14 @@ class Piece(NamedTuple):
         destination: The access number.
         place: Where it stands.
         octets: Its text, without header.
-        msg_fmt: Its coding.
+        coding: The protocol's number of its coding.
     """
 
     source: str
     destination: str
     place: Place
     octets: bytes
-    msg_fmt: int
+    coding: int
 
 
 class Reply(NamedTuple, Generic[Ticket]):
@@ -78,10 +78,12 @@ class Replies(Generic[Ticket]):
 
     Args:
         wait: Seconds that a part waits.
+        text_of: Reads octets in a coding.
     """
 
-    def __init__(self, wait: float) -> None:
+    def __init__(self, wait: float, text_of: Callable[[bytes, int], str]) -> None:
         self._wait = wait
+        self._text_of = text_of
         self._open: dict[_Key, _Open[Ticket]] = {}
         self._done: dict[tuple[_Key, int], tuple[float, bytes]] = {}
 
@@ -139,19 +141,21 @@ class Replies(Generic[Ticket]):
             self._done[key, number] = (now, piece.octets)
         while len(self._done) > _REMEMBERED:
             del self._done[next(iter(self._done))]
-        text, words = _joined(entry.parts, total)
+        text, words = _joined(entry.parts, total, self._text_of)
         tickets = tuple(ticket for _, ticket in entry.tickets)
         return Reply(source, destination, text, words, tickets, is_whole)
 
 
-def _joined(parts: dict[int, Piece], total: int) -> tuple[str, str]:
+def _joined(
+    parts: dict[int, Piece], total: int, text_of: Callable[[bytes, int], str]
+) -> tuple[str, str]:
     """Decode neighbours of one coding together: a character may be cut in two between them."""
     runs: list[tuple[int, bytes]] = []
     shown: list[str] = []
     said: list[str] = []
 
     def decode() -> None:
-        text = "".join(text_of(octets, msg_fmt) for msg_fmt, octets in runs)
+        text = "".join(text_of(octets, coding) for coding, octets in runs)
         runs.clear()
         if text:
             shown.append(text)
@@ -163,9 +167,9 @@ def _joined(parts: dict[int, Piece], total: int) -> tuple[str, str]:
             decode()
             if shown[-1:] != [MISSING]:
                 shown.append(MISSING)
-        elif runs and runs[-1][0] == piece.msg_fmt:
-            runs[-1] = (piece.msg_fmt, runs[-1][1] + piece.octets)
+        elif runs and runs[-1][0] == piece.coding:
+            runs[-1] = (piece.coding, runs[-1][1] + piece.octets)
         else:
-            runs.append((piece.msg_fmt, piece.octets))
+            runs.append((piece.coding, piece.octets))
     decode()
     return "".join(shown), "".join(said)
