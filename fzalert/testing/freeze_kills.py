@@ -12,6 +12,7 @@ import itertools
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,10 +32,11 @@ from fzalert.freeze.values import (
 from fzalert.service import freeze_models as asks
 from fzalert.testing.desks import Bank, Precinct, card
 from fzalert.testing.freeze_steps import environment
-from fzalert.testing.processes import ask_until
+from fzalert.testing.glass import Glass, Side
+from fzalert.testing.processes import Program, ask_until
 from fzalert.testing.warm import Warm
 
-__all__ = ["DAEMON_MODULES", "DESK_MODULES", "Death", "Keeper", "Officers"]
+__all__ = ["DAEMON_MODULES", "DESK_MODULES", "WIRE", "Death", "Keeper", "Officers"]
 
 _COMMON = ("fzalert.cli.app", "uvicorn.lifespan.on", "uvicorn.loops.auto", "fzalert.testing")
 DAEMON_MODULES = (
@@ -59,6 +61,12 @@ DESK_MODULES = (
 """What a desk needs."""
 PATIENCE = 120.0
 FOR_EVER = 3600.0
+WIRE = {
+    "package on the wire": (Side.ASKED, b'"application_id"'),
+    "acknowledgement on the wire": (Side.ANSWERED, b'\\"acknowledges\\"'),
+    "answers on the wire": (Side.ANSWERED, b'"items": ["'),
+}
+"""Steps at which either side dies while the other has said something: who spoke, and the words."""
 _GONE = (NotConnected, FateUnknown, ConnectionError)
 _PDF = base64.b64encode(b"%PDF-1.7 made up").decode()
 T = TypeVar("T")
@@ -77,6 +85,7 @@ class Keeper:
 
     Args:
         warm: Starts it.
+        glass: In the line to the other side.
         words: Its command.
         plan: The steps.
         folder: Where it says at which step it died.
@@ -91,6 +100,7 @@ class Keeper:
     def __init__(
         self,
         warm: Warm,
+        glass: Glass,
         words: Sequence[str],
         plan: Sequence[str],
         folder: Path,
@@ -100,6 +110,7 @@ class Keeper:
         self.deaths: list[Death] = []
         self.is_done = asyncio.Event()
         self._warm = warm
+        self._glass = glass
         self._words = words
         self._plan = plan
         self._file = folder / "died"
@@ -114,16 +125,18 @@ class Keeper:
 
     async def _live(self, step: str) -> bool:
         """One life; whether it ended as planned."""
-        env = environment(self._file, step, bug=self._bug)
+        inner = "" if step in WIRE else step
+        env = environment(self._file, inner, bug=self._bug)
         async with self._warm.program(self._words, env) as program:
             try:
                 self._ready(await program.ready())
             except AssertionError:
                 if program.is_running:
                     raise
-            else:
-                if not step:
-                    self.is_done.set()
+            if step in WIRE:
+                self._glass.when(*WIRE[step], partial(self._kill, program, step))
+            elif not step:
+                self.is_done.set()
             try:
                 ended = await program.ended(PATIENCE if step else FOR_EVER)
             except AssertionError as error:
@@ -134,6 +147,10 @@ class Keeper:
         if ended.code != -signal.SIGKILL:
             raise AssertionError(f"it ended by itself: {ended.code} {program.errors[-2000:]}")
         return died_at == step and bool(step)
+
+    def _kill(self, program: Program, step: str) -> None:
+        self._file.write_text(step, encoding="utf-8")
+        program.signal(signal.SIGKILL)
 
 
 class Officers:
