@@ -98,26 +98,28 @@ class DailyHeads:
             StoreError: The disk refuses; it is tried again.
             IntegrityError: The records of the days before cannot be read.
         """
-        rows = [
-            Link(row.seq, row.body, row.hash) for row in await self._building.store.evidence(HEADS)
-        ]
-        heads = [read_head(row.body, verify_signature) for row in rows]
+        rows = await self._rows()
         yesterday = self._today() - timedelta(days=1)
         day = await self._first(yesterday)
-        if heads:
-            day = date.fromisoformat(heads[-1].day) + timedelta(days=1)
+        if rows:
+            last = read_head(rows[-1].body, verify_signature)
+            day = date.fromisoformat(last.day) + timedelta(days=1)
+        heads: list[DayHead] = []
+        if day <= yesterday:
+            heads = await asyncio.to_thread(_read, rows)  # the first of them may be long
         made = 0
         while day <= yesterday:
             if await self._make(day, heads):
                 made += 1
             day += timedelta(days=1)
         if made:
-            rows = [
-                Link(row.seq, row.body, row.hash)
-                for row in await self._building.store.evidence(HEADS)
-            ]
+            rows = await self._rows()
         await asyncio.to_thread(self._copy, rows)
         return made
+
+    async def _rows(self) -> list[Link]:
+        found = await self._building.store.evidence(HEADS)
+        return [Link(row.seq, row.body, row.hash) for row in found]
 
     async def _first(self, yesterday: date) -> date:
         """Where a store without any record begins: with its first day, within a month.
@@ -253,6 +255,10 @@ class DailyHeads:
     def _until_midnight(self) -> float:
         end = datetime.combine(self._today() + timedelta(days=1), time(), LEGAL_TIME)
         return max(0.0, (end - self._clock.now()).total_seconds()) + 1.0
+
+
+def _read(rows: Sequence[Link]) -> list[DayHead]:
+    return [read_head(row.body, verify_signature) for row in rows]
 
 
 def _millis(moment: datetime) -> int:

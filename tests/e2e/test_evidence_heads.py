@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from fzalert.cli.app import main
 from fzalert.evidence import HEADS, START, DayHead, Link, append, read_head, verify_lines
 from fzalert.messages import Mail, RenditionKind, TargetKind
 from fzalert.service import Service
+from fzalert.store.sqlite.backup import chain_reports, links
 from fzalert.testing.engine import FarSide, sms
 from fzalert.testing.house import House, Make, ShiftedClock
 from fzalert.testing.processes import ask_until, poll
@@ -176,6 +178,41 @@ async def test_what_was_cut_or_taken_away_since_is_found(
     db.close()
     found = await faults(tmp_path, capsys)
     assert found == {HEADS: "Row 0: the file fzalert.db.heads has another one, or one more."}
+
+
+async def test_any_changed_byte_of_a_row_in_the_store_is_found_and_named(tmp_path: Path) -> None:
+    house = house_at(tmp_path, EVENING)
+    async with house.service() as service:
+        case = await case_in(house, service)
+    db = sqlite3.connect(house.settings.store.path)
+    for name in ("evidence_no_update", "evidence_no_delete", "evidence_no_replace"):
+        db.execute(f"DROP TRIGGER {name}")
+    chain = f"case/{case}"
+    rows = [*links(db, chain)]
+    assert len(rows) >= 3
+
+    def fault() -> str:
+        return {one.name: one.fault for one in chain_reports(db)}[chain]
+
+    dice = random.Random(20261125)
+    for row in rows:
+        for column, whole in (("body", row.body), ("h", row.hash)):
+            update = f"UPDATE evidence SET {column} = ? WHERE chain = ? AND seq = ?"  # noqa: S608
+            for at in range(len(whole)):
+                changed = bytearray(whole)
+                changed[at] ^= dice.randrange(1, 256)
+                db.execute(update, (bytes(changed), chain, row.seq))
+                assert fault().startswith(f"Row {row.seq} "), (column, at)
+            db.execute(update, (whole, chain, row.seq))
+    assert fault() == ""
+    # Two rows that changed places, and one that was taken out.
+    swap = "UPDATE evidence SET seq = ? WHERE chain = ? AND seq = ?"
+    for new, old in ((99, 1), (1, 2), (2, 99)):
+        db.execute(swap, (new, chain, old))
+    assert fault().startswith("Row 1 ")
+    db.execute("DELETE FROM evidence WHERE chain = ? AND seq = 1", (chain,))
+    assert fault() == "Row 1 is gone; row 2 stands there."
+    db.close()
 
 
 async def test_a_chain_forged_from_its_first_row_is_found(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from fzalert.access import KeyRow, KeyState, Vault
+from fzalert.access.vault import follow, former_keys, prepare
 from fzalert.errors import ConfigError, IntegrityError
 
 CASE = json.loads((Path(__file__).parent.parent / "cases/access/vault.json").read_text())
@@ -160,6 +161,56 @@ def test_a_text_that_is_no_master_key_is_refused_without_repeating_it(text: str)
         Vault.from_secret(SecretStr(text))
     with pytest.raises(ConfigError):
         Vault(b"short")
+
+
+def test_another_master_key_opens_what_was_there_and_finds_it() -> None:
+    vault = a_vault()
+    before, index = vault.encrypt("a.b", "1", b"x"), vault.blind_index("y")
+    other = vault.renewed(b"n" * 32, 1)
+    # The old one is as it was until it adopts the other.
+    assert [row.state for row in vault.rows] == ["active"]
+    vault.adopt(other)
+    after = vault.encrypt("a.b", "1", b"z")
+    assert (before[:3], after[:3]) == (b"\x01\x00\x01", b"\x01\x00\x02")
+    for one in (vault, other, Vault(b"n" * 32, other.rows)):
+        assert one.decrypt("a.b", "1", before) == b"x"
+        assert one.decrypt("a.b", "1", after) == b"z"
+        assert one.blind_index("y") == index
+    with pytest.raises(IntegrityError):
+        Vault(MASTER, other.rows)
+    again = other.renewed(b"m" * 32, 2)
+    assert again.blind_index("y") == index
+    with pytest.raises(ConfigError):
+        again.destroy(0)
+
+
+@pytest.mark.parametrize("step", ["prepared", "kept", "renamed", "done"])
+def test_a_change_that_was_cut_short_ends_as_the_rows_say(tmp_path: Path, step: str) -> None:
+    path = tmp_path / "master.key"
+    vault = Vault.create(path)
+    vault.new_key(0)
+    blob = vault.encrypt("a.b", "1", b"x")
+    other = vault.renewed(prepare(path), 1)
+    rows = vault.rows if step == "prepared" else other.rows
+    if step == "renamed":  # between the two renames of `follow`
+        path.rename(tmp_path / f"master.key.old-{vault.master_id}")
+    if step == "done":
+        follow(path)
+    found = Vault.create(path, rows)
+    assert found.decrypt("a.b", "1", blob) == b"x"
+    assert found.master_id == (vault if step == "prepared" else other).master_id
+    # Whatever was half done is whole now, and the next start finds the same.
+    assert not (tmp_path / "master.key.next").exists()
+    assert Vault.create(path, rows).decrypt("a.b", "1", blob) == b"x"
+    assert len(former_keys(path)) == (0 if step == "prepared" else 1)
+    assert all(stat.S_IMODE(one.stat().st_mode) == 0o600 for one in tmp_path.iterdir())
+
+
+def test_a_lost_master_key_is_not_made_anew(tmp_path: Path) -> None:
+    rows = a_vault().rows
+    with pytest.raises(IntegrityError, match="is gone"):
+        Vault.create(tmp_path / "master.key", rows)
+    assert not list(tmp_path.iterdir())
 
 
 def test_repr_shows_no_key() -> None:
