@@ -120,6 +120,11 @@ _GROUPS = {
             "correct": ("fzalert.cli.freeze.acts:correct", "更正账户。 Correct an account."),
             "trace": ("fzalert.cli.freeze.exports:trace", "资金去向估算。 Follow the money."),
             "paper": ("fzalert.cli.freeze.exports:paper", "出文书。 Write a paper as PDF."),
+            "sm2-sign": ("fzalert.cli.freeze.sm2:sign", "国密签名。 Sign a file with SM2."),
+            "sm2-verify": (
+                "fzalert.cli.freeze.sm2:verify",
+                "核对国密签名。 Check an SM2 signature.",
+            ),
             "iso20022": (
                 "fzalert.cli.freeze.messages:iso20022",
                 "ISO 20022 报文出入。 camt.056 out, camt.029 in.",
@@ -143,7 +148,7 @@ _GROUPS = {
                 "fzalert.cli.freeze.keeping:unhold",
                 "解除保留。 End the hold of a case.",
             ),
-            "board": ("fzalert.cli.freeze.cases:board", "全部措施与倒计时。 Every clock."),
+            "board": ("fzalert.cli.freeze.board:board", "全部措施与倒计时。 Every clock."),
             "figures": (
                 "fzalert.cli.freeze.figures:figures",
                 "各行各月的时效与金额。 Speed and money, by bank and month.",
