@@ -1,152 +1,200 @@
-"""What is kept at hand of cases and of the board's rows is always what replay would give."""
+"""`fzalert freeze board`: printed once for a pipe, and the living screen with its keys."""
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from datetime import timedelta
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
+from textual.geometry import Region
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Static
+from typing_extensions import override
 
-from fzalert.errors import GuardsUnmet, InputError
-from fzalert.freeze import commands as c
-from fzalert.freeze.book import CaseBook
-from fzalert.freeze.evolve import replay
-from fzalert.freeze.model import FreezeCase, InstructionKind
-from fzalert.freeze.results import Grade, Receipt
-from fzalert.freeze.shelf import Shelf
-from fzalert.service.freeze_board import Board
-from fzalert.service.freeze_views import board_rows
-from tests.unit.freezing import CARD, DUTY, REPORT, START, VICTIM, World
-from tests.unit.test_freeze_book import FACTS, Office
-
-CASES = ("c1", "c2", "c3")
-ACTS = ("stop", "extend", "release", "approve", "reject", "send", "done", "wrong", "cancel")
-_HOURS = st.sampled_from([0.2, 1.0, 24.0, 47.9])
-_STEPS = st.lists(
-    st.tuples(st.sampled_from(CASES), st.sampled_from(ACTS)) | _HOURS, min_size=4, max_size=24
+from fzalert.access import Actor
+from fzalert.cli import main
+from fzalert.cli.exits import Exit
+from fzalert.cli.freeze.board_cells import clock_of
+from fzalert.cli.freeze.board_screen import BoardScreen
+from fzalert.clock import SystemClock
+from fzalert.config import Settings
+from fzalert.errors import NotConnected
+from fzalert.service.freeze_models import (
+    BoardAsk,
+    BoardRow,
+    CaseView,
+    FreezeAnswer,
+    FreezeAsk,
+    MeasureView,
+    NextView,
+    ShowAsk,
 )
+from fzalert.testing.service import FakeService
+
+SIZE = (80, 24)
 
 
-def command(case: FreezeCase, act: str, people: World, number: int) -> c.Command:
-    measure = case.measures["m1"]
-    current = measure.current or (measure.past[-1] if measure.past else None)
-    application = "app-0" if current is None else current.id
-    match act:
-        case "stop" | "extend" | "release":
-            kind = InstructionKind(act)
-            return c.Prepare(people.author, "m1", f"{case.id}-{number}", kind, "资金正在转移")
-        case "approve":
-            return c.Approve(people.chief, "m1")
-        case "reject":
-            return c.Reject(people.chief, "m1", "不妥")
-        case "send":
-            return c.MarkSent(people.system, "m1", "bank-https")
-        case "cancel":
-            return c.Cancel(people.second, "m1", people.author.actor, "误报")
-    said: dict[str, Any] = {"code": "0000" if act == "done" else "0300", "cause": "户名不符"}
-    receipt = Receipt(
-        application_id=application,
-        account_number=CARD,
-        started_at=people.now,
-        grade=Grade.SIGNED,
-        proof="sha256:00",
-        **said,
+def measure(name: str, state: str, seconds: int | None, zh: str = "等待银行受理") -> MeasureView:
+    now = SystemClock().now()
+    due = None if seconds is None else now + timedelta(seconds=seconds)
+    return MeasureView(
+        id=name,
+        state=state,
+        institution="中国农业银行股份有限公司河东支行",
+        account="622202*********0128",
+        holder="李*",
+        amount=Decimal("1234567.89"),
+        level=1,
+        parent="",
+        next=NextView(zh=zh, en="wait", deadline="acknowledge", due_at=due, seconds=seconds),
     )
-    return c.RecordReceipt(people.system, receipt)
 
 
-async def agree(book: CaseBook, board: Board) -> None:
-    """Compare what is at hand with what lies in the store, case by case."""
-    now = book.now()
-    for case_id in CASES:
-        events = [entry.event for entry in await book.history(case_id)]
-        told = replay(events, case_id, book.policy.hours("stop_hours"))
-        case = await book.case(case_id)
-        assert case == told
-        for ended in (False, True):
-            rows = board.rows(case, book.policy, now, ended=ended)
-            assert rows == board_rows(case, book.policy, now, ended=ended)
+class Freezing(FakeService):
+    """A service with a board of its own."""
+
+    def __init__(self) -> None:
+        super().__init__({"zhao": ["detective"]})
+        self.rows = [
+            self.row(measure("m1", "sent", -47)),
+            self.row(measure("m2", "acked", 250)),
+            self.row(measure("m3", "stopped", 47 * 3600 + 59, "决定：冻结、延期或解除")),
+            self.row(measure("m4", "released", None, "")),
+        ]
+        self.gone = False
+
+    @staticmethod
+    def row(one: MeasureView) -> BoardRow:
+        return BoardRow(case="case-1", report="110-20261124-0007", measure=one)
+
+    @override
+    async def freeze(self, ask: FreezeAsk, by: Actor, *, key: str = "") -> FreezeAnswer:
+        if self.gone:
+            raise NotConnected("The daemon is gone.")
+        if isinstance(ask, BoardAsk):
+            return FreezeAnswer(board=self.rows)
+        assert isinstance(ask, ShowAsk)
+        assert not ask.reveal
+        moment = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+        return FreezeAnswer(
+            case=CaseView(
+                id=ask.case,
+                version=3,
+                report="110-20261124-0007",
+                reported_at=moment,
+                kind="fraud",
+                victim="张*",
+                victim_id="1101**",
+                victim_phone="138****",
+                opened_by="user:zhao",
+                opened_at=moment,
+                measures=[one.measure for one in self.rows],
+            )
+        )
 
 
-@given(steps=_STEPS)
-@settings(max_examples=12)
-async def test_replay_and_what_is_at_hand_are_equal_whatever_was_done(
-    steps: list[tuple[str, str] | float],
+@pytest.fixture
+def service() -> Freezing:
+    return Freezing()
+
+
+@pytest.fixture
+def screen(service: Freezing) -> BoardScreen:
+    return BoardScreen(service, service.directory.local_actor())
+
+
+def words(screen: BoardScreen) -> str:
+    said = [str(widget.render()) for widget in screen.screen.query(Static)]
+    for table in screen.screen.query(DataTable):
+        said += [" ".join(map(str, table.get_row(row.key))) for row in table.ordered_rows]
+    return "\n".join(said)
+
+
+async def until(pilot: Pilot[int], screen: BoardScreen, *texts: str) -> None:
+    for _ in range(1500):
+        await pilot.pause(0.02)
+        if all(text in words(screen) for text in texts):
+            return
+    raise AssertionError(f"{texts!r} is not in\n{words(screen)}")
+
+
+async def test_it_fits_80_columns_and_says_each_state_in_words(screen: BoardScreen) -> None:
+    async with screen.run_test(size=SIZE) as pilot:
+        await until(pilot, screen, "1 项逾时", "▲逾", "已止付", "决定：冻结")
+        for widget in screen.screen.query("#head, #detail, DataTable, Footer"):
+            assert Region(0, 0, *SIZE).contains_region(widget.region), widget
+            assert widget.virtual_size.width <= SIZE[0], widget
+
+
+async def test_clocks_run_while_nothing_is_asked(screen: BoardScreen) -> None:
+    async with screen.run_test(size=SIZE) as pilot:
+        await until(pilot, screen, "已止付")
+        table = screen.query_one("#board", DataTable)
+        before = str(table.get_row_at(1)[0])
+        for _ in range(1500):
+            await pilot.pause(0.02)
+            if str(table.get_row_at(1)[0]) != before:
+                break
+        assert str(table.get_row_at(1)[0]) != before
+        assert str(table.get_row_at(3)[0]).strip() == "–"  # what is final has no clock
+
+
+async def test_keys_move_and_enter_shows_the_case(screen: BoardScreen, service: Freezing) -> None:
+    async with screen.run_test(size=SIZE) as pilot:
+        await until(pilot, screen, "已止付")
+        await pilot.press("j", "j", "k")
+        table = screen.query_one("#board", DataTable)
+        assert table.cursor_row == 1
+        service.rows.insert(0, service.row(measure("m0", "sent", -600)))
+        await service.touch()
+        await until(pilot, screen, "2 项逾时")
+        assert table.cursor_row == 2  # the cursor stays on its measure
+        await pilot.press("enter")
+        await until(pilot, screen, "受害人 张*", "未立案")
+        await pilot.press("escape")
+        await until(pilot, screen, "2 项逾时")
+
+
+async def test_a_lost_daemon_is_said_and_comes_back(screen: BoardScreen, service: Freezing) -> None:
+    async with screen.run_test(size=SIZE) as pilot:
+        await until(pilot, screen, "已止付")
+        service.gone = True
+        await service.touch()
+        await until(pilot, screen, "连接断开", "已止付")
+        service.gone = False
+        await until(pilot, screen, "1 项逾时")
+
+
+def test_a_clock_never_runs_for_what_has_ended() -> None:
+    now = SystemClock().now()
+    assert clock_of(measure("m", "cancelled", -5), now).text == "–"
+    assert clock_of(measure("m", "sent", -3700), now).tone == "bad"
+    assert clock_of(measure("m", "frozen", 40 * 86400), now).text.endswith("天")
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_pipe_gets_it_once(
+    more: list[str],
+    service: Freezing,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        office = Office(Path(folder))
-        async with office.open() as book:
-            book._shelf = Shelf(most_open=2, most_ended=1)
-            board = Board()
-            for case_id in CASES:
-                await office.entered(case_id)
-            for number, step in enumerate(steps):
-                if isinstance(step, float):
-                    office.clock.advance(step * 3600)
-                    await book.run_due(c.Authority("machine:deadlines", machine=True))
-                else:
-                    case = await book.case(step[0])
-                    asked = command(case, step[1], office.people(), number)
-                    with contextlib.suppress(GuardsUnmet, InputError):
-                        await book.do(step[0], asked, FACTS)
-                await agree(book, board)
+    (tmp_path / "fzalert.toml").write_text("[web]\nport = 0\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
 
+    @asynccontextmanager
+    async def opener(settings: Settings) -> AsyncIterator[FakeService]:
+        yield service
 
-def opened(case_id: str = "c1", version: int = 1) -> FreezeCase:
-    return FreezeCase(case_id, REPORT, VICTIM, DUTY, "user:ma", START, version)
-
-
-def test_an_older_version_never_takes_the_place_of_a_newer_one() -> None:
-    shelf = Shelf()
-    newest = shelf.put(opened(version=3))
-    assert shelf.put(opened(version=2)) is newest
-    assert shelf.get("c1") is newest
-    assert shelf.put(opened(version=4)).version == 4
-
-
-def test_what_was_read_before_a_doubtful_write_is_not_kept() -> None:
-    shelf = Shelf()
-    before = shelf.drops
-    shelf.drop("c1")  # a write failed: perhaps it is on disk all the same
-    assert shelf.put(opened(version=2), before).version == 2
-    assert shelf.get("c1") is None
-
-
-def test_so_many_cases_stay_and_the_one_not_asked_for_goes_first() -> None:
-    shelf = Shelf(most_open=2)
-    for name in ("a", "b"):
-        shelf.put(opened(name))
-    assert shelf.get("a") is not None
-    shelf.put(opened("c"))
-    assert [name for name in ("a", "b", "c") if shelf.get(name)] == ["a", "c"]
-
-
-def test_the_seconds_of_a_row_run_and_its_next_clock_follows() -> None:
-    world = World()
-    world.stopped()
-    assert world.case is not None
-    board, policy, end = Board(), world.policy, world.measure().expires_at
-    assert end is not None
-    for before in (48.0, 30.0, 0.001, -0.001, -5.0):
-        now = end - timedelta(hours=before)
-        (row,) = board.rows(world.case, policy, now)
-        assert [row] == board_rows(world.case, policy, now)
-        assert row.measure.next.seconds == int((end - now).total_seconds())
-
-
-def test_a_row_that_was_made_before_a_clock_ran_out_is_made_anew() -> None:
-    world = World()
-    world.opened()
-    world.sent()
-    assert world.case is not None
-    board, named = Board(), []
-    for minutes in (1, 6, 4, 60 * 30):
-        now = world.now + timedelta(minutes=minutes)
-        (row,) = board.rows(world.case, world.policy, now)
-        assert [row] == board_rows(world.case, world.policy, now)
-        named.append(row.measure.next.deadline)
-    assert named[:3] == ["acknowledge-1", "result-1", "acknowledge-1"]
+    assert main(["freeze", "board", "--watch", *more], opener=opener) == Exit.OK
+    out = capsys.readouterr().out
+    assert "622202*********0128" in out
+    if more:
+        assert json.loads(out.splitlines()[0])["measure"]["id"] == "m1"

@@ -1,4 +1,4 @@
-"""`fzalert freeze new | check | paste | add | attach | file | status | board`."""
+"""`fzalert freeze new | check | paste | add | attach | file | status`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from fzalert.cli.exits import Exit
-from fzalert.cli.freeze.asking import desk, local, read_document, show_case, show_measures
+from fzalert.cli.freeze.asking import desk, local, read_document, show_case
 from fzalert.cli.freeze.files import document_type, read_accounts, read_case, read_text
 from fzalert.cli.session import current
 from fzalert.clock import SystemClock
 from fzalert.errors import InputError
 from fzalert.service import freeze_models as asks
 
-__all__ = ["add", "attach", "board", "check", "file_case", "new", "paste", "status"]
+__all__ = ["add", "attach", "check", "file_case", "new", "paste", "status"]
 
 
 class Found(BaseModel):
@@ -244,16 +244,3 @@ async def status(
                 for one in answer.events
             ],
         )
-
-
-async def board(*, ended: bool = False, token_file: Path | None = None) -> None:
-    """Show every open measure with its clock, the most urgent first.
-
-    Args:
-        ended: Show those that have ended too.
-        token_file: Who looks: a file with a token, - for standard input.
-    """
-    async with desk(token_file) as at:
-        answer = await at.ask(asks.BoardAsk(ended=ended))
-    current().output.rows(answer.board)
-    show_measures([(row.case, row.measure) for row in answer.board])
