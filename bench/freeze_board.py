@@ -2,7 +2,7 @@
 
 The store is filled through the book, one commit a case. Then a service opens it: the first board
 replays what is open (cold), the next ones replay nothing (warm). Beside it: the same board over the
-daemon's local socket, the replay of every case, and the memory that all of it takes.
+daemon's local socket and as a page, the replay of every case, and the memory that all of it takes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
+
 from bench.common.printing import Report, rss_mb
 from fzalert.access import Actor
 from fzalert.client import connect
@@ -26,6 +28,7 @@ from fzalert.service import freeze_models as asks
 from fzalert.service.models import UserChange
 from fzalert.testing.cases import CaseWriter, fill
 from fzalert.testing.house import House
+from fzalert.web import Stopping, WebServer, build_app
 
 UNIT = """
 [freeze]
@@ -71,6 +74,25 @@ async def look(api: ServiceApi, by: Actor, rows: int) -> None:
         raise RuntimeError(f"the board has {found} rows, not {rows}")
 
 
+async def pages(house: House, service: Service, token: str, runs: int) -> list[float]:
+    """Milliseconds for the board's page, over HTTP, by one who is signed in."""
+    stopping = Stopping()
+    app = build_app(service, house.settings, stopping=stopping, clock=house.clock)
+    async with (
+        WebServer(app, house.settings.web, stopping).serving() as url,
+        httpx.AsyncClient(base_url=url, headers={"accept": "text/html"}, trust_env=False) as web,
+    ):
+        _ = await web.post("/login", data={"token": token})
+
+        async def page() -> None:
+            answer = await web.get("/freeze", timeout=60)
+            if answer.status_code != 200 or "20261124-0" not in answer.text:
+                raise RuntimeError(f"the page does not show the board: {answer.status_code}")
+
+        await page()
+        return [1000 * one for one in await timed(page, runs)]
+
+
 async def measure(report: Report, folder: Path, cases: int, opened: int, runs: int) -> None:
     """Fill, open, look, replay."""
     house = House(folder, toml=UNIT)
@@ -86,6 +108,8 @@ async def measure(report: Report, folder: Path, cases: int, opened: int, runs: i
             there = await client.authenticate(token)
             far = await timed(lambda: look(client, there, opened), runs)
             report.add("the same over the local socket", [1000 * one for one in far], "ms")
+        seen = await pages(house, service, token, runs)
+        report.add("its page, of the 200 most urgent", seen, "ms", most=300)
         report.add("memory of the board at hand", [rss_mb() - idle], "MB")
         book = book_of(house, service)
         ids = await book.cases(ended=True)
