@@ -15,6 +15,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from fzalert.access.actors import Actor, Role
 from fzalert.clock import Clock
 from fzalert.config import FreezeSettings, Settings
@@ -31,7 +33,7 @@ from fzalert.freeze.money import Edge, TraceOrder, trace
 from fzalert.freeze.papers import PaperKind
 from fzalert.freeze.policy import load_policy
 from fzalert.freeze.results import Grade, Receipt
-from fzalert.freeze.values import AttachmentType, Duty, Filing, mask_number
+from fzalert.freeze.values import Attachment, AttachmentType, Duty, Filing, mask_number
 from fzalert.messages import mask_digits
 from fzalert.ports import Signer
 from fzalert.service import freeze_models as asks
@@ -49,6 +51,7 @@ from fzalert.service.freeze_tasks import task_rows
 from fzalert.service.freeze_uploads import Uploads
 from fzalert.service.freeze_views import case_view, event_view
 from fzalert.service.people import require
+from fzalert.service.wrong import wrong_call
 from fzalert.store import ChangeSet, EvidenceEntry
 
 __all__ = ["MAY_READ", "Freezing"]
@@ -255,14 +258,7 @@ class Freezing:
         if isinstance(ask, asks.AttachAsk):
             command = c.AttachDocument(who, attachment)
         else:
-            filing = Filing(
-                case_number=ask.case_number,
-                at=_not_ahead(ask.at, self.book.now()),
-                decision=attachment,
-                legal_basis=ask.legal_basis,
-                case_money=ask.case_money,
-            )
-            command = c.FileCase(who, filing)
+            command = c.FileCase(who, _filing(ask, attachment, self.book.now()))
         row = await self.book.sealed_document(ask.case, attachment.sha256, body)
 
         async def look(case: FreezeCase, now: datetime) -> Around:
@@ -535,6 +531,20 @@ def _not_ahead(at: datetime, now: datetime) -> datetime:
     The book counts whole milliseconds, so a finer reading may lie a little after its present.
     """
     return now if timedelta(0) < at - now < timedelta(seconds=1) else at
+
+
+def _filing(ask: asks.FileAsk, decision: Attachment, now: datetime) -> Filing:
+    """The filing that is asked for. Raises `InputError` for a value that no filing has."""
+    try:
+        return Filing(
+            case_number=ask.case_number,
+            at=_not_ahead(ask.at, now),
+            decision=decision,
+            legal_basis=ask.legal_basis,
+            case_money=ask.case_money,
+        )
+    except ValidationError as error:
+        raise wrong_call(error) from None
 
 
 def _duty_of(chosen: FreezeSettings) -> Duty | None:

@@ -204,7 +204,7 @@ class ActPages:
             try:
                 ask = asks.ShareAsk(case=about.case.id, measure=about.measure_id, losses=losses)
                 shares = (await self._desk.ask(ask, actor)).shares
-                lines = [f"{who} {amount:.2f}" for who, amount in shares.items()]
+                lines = [f"{who} {shares[who]:.2f}" for who in losses if who in shares]
                 form.fields["allocation"] = ["\n".join(lines)]
                 form.fields["method"] = ["proportional"]
             except InputError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from fzalert.freeze.results import result_of
 from fzalert.service.freeze_models import MeasureView
-from fzalert.web.freeze_words import DOCUMENTS, KINDS
+from fzalert.web.freeze_words import DOCUMENTS, KINDS, TASK_RESULTS
 
 __all__ = ["ACTS", "Act", "Field", "acts_of", "case_acts", "primary_act"]
 
@@ -243,6 +243,26 @@ ACTS: Mapping[str, Act] = {
             "go",
         ),
         Act(
+            "task",
+            "登记催办结果",
+            "Record the call",
+            (
+                Field(
+                    "result",
+                    "结果",
+                    "What came of it",
+                    "choice",
+                    choices=tuple(TASK_RESULTS.items()),
+                ),
+                Field("note", "备注", "Note", help="如 受理人、录音编号；号码会被遮盖"),
+            ),
+            "go",
+            help=(
+                "“银行已受理”即算银行受理",
+                "Taken counts as the desk's acknowledgement.",
+            ),
+        ),
+        Act(
             "correct",
             "更正账户信息",
             "Correct the account",
@@ -459,15 +479,16 @@ def case_acts() -> list[Act]:
 
 
 def _main(measure: MeasureView) -> tuple[str, ...]:
+    called = ("task",) if any(task.is_open for task in measure.tasks) else ()
     match measure.stage:
         case "review":
             return ("approve", "reject")
         case "approved":
             return ("send", "send-paper", "reject")
         case "sent":
-            return ("acknowledge", "receipt", "send", "send-paper")
+            return (*called, "acknowledge", "receipt", "send", "send-paper")
         case "acked":
-            return ("receipt", "send", "send-paper")
+            return (*called, "receipt", "send", "send-paper")
     return {
         "draft": ("submit", "correct"),
         "mismatch": ("correct",),

@@ -261,6 +261,21 @@ def _acknowledge(values: Values, about: About) -> FreezeAsk | None:
     return asks.AcknowledgeAsk(case=about.case.id, application_id=measure.application_id, desk=desk)
 
 
+def _task(values: Values, about: About) -> FreezeAsk | None:
+    tasks = [] if about.measure is None else about.measure.tasks
+    task = next((one for one in tasks if one.is_open), None)
+    if task is None:
+        values.fault("result", "没有待办的催办任务", "No call waits to be made.")
+        return None
+    given = {
+        "case": about.case.id,
+        "task": task.id,
+        "result": values.text("result", required=True),
+        "note": values.prose("note", most=300),
+    }
+    return values.made(asks.TaskDoneAsk, given, {name: name for name in given})
+
+
 def _receipt(values: Values, about: About) -> FreezeAsk | None:
     given: dict[str, object] = {
         "application_id": "" if about.measure is None else about.measure.application_id,
@@ -378,6 +393,7 @@ _BUILDERS: Mapping[str, Callable[[Values, About], FreezeAsk | None]] = {
     "send": _send,
     "send-paper": _send_paper,
     "acknowledge": _acknowledge,
+    "task": _task,
     "receipt": _receipt,
     "correct": _correct,
     "extend": _prepared(_KIND.EXTEND, _no_terms),

@@ -136,7 +136,7 @@ class BoardPages:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._shared = Shared(desk.clock)
+        self._shared = Shared(desk.service, desk.clock)
 
     def routes(self) -> Sequence[Route]:
         """The routes of the board."""
@@ -181,7 +181,7 @@ class BoardPages:
             "totals": totals([row.measure for row in rows]),
             "search": search,
             "now_ms": int(now.timestamp() * 1000),
-            "as_of": when(now),
+            "as_of": when(now)[6:],
         }
 
 
@@ -218,6 +218,7 @@ def _key(rows: Sequence[BoardRow]) -> object:
             measure.frozen,
             measure.balance,
             tuple(measure.flags),
+            sum(task.is_open for task in measure.tasks),
         )
         for row in rows
         for measure in [row.measure]

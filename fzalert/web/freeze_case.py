@@ -150,6 +150,7 @@ class CasePages:
             ],
             "case_acts": case_acts(),
             "papers": _PAPERS,
+            "calls": words.CALLS,
             "reported_at": when(view.reported_at),
             "opened_at": when(view.opened_at),
             "now_ms": int(now.timestamp() * 1000),

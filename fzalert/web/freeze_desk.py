@@ -210,24 +210,32 @@ class Desk:
 
 
 class Shared:
-    """Reads something once for all who ask within a moment.
+    """Reads the board once for all who ask at the same time, and never gives what is older.
 
     Args:
+        service: Tells whether anything was committed since.
         clock: Reader of time.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, service: DaemonApi, clock: Clock) -> None:
+        self._service = service
         self._clock = clock
         self._reading = asyncio.Lock()
-        self._at = float("-inf")
+        self._began = float("-inf")
+        self._seq = -1
         self._found: FreezeAnswer | None = None
 
     async def read(self, ask: Callable[[], Awaitable[FreezeAnswer]]) -> FreezeAnswer:
-        """What was read at most half a pace ago, or is read now."""
+        """What was read since the call began or is unchanged for a moment, or is read now."""
+        asked = self._clock.monotonic()
         async with self._reading:
-            if self._found is None or self._clock.monotonic() - self._at >= PACE / 2:
+            seq = await self._service.changed(0, 0)
+            now = self._clock.monotonic()
+            same = seq == self._seq and now - self._began < PACE / 2
+            if self._found is None or not (same or self._began > asked):
+                self._began, self._seq = now, seq
+                self._found = None  # a reading that fails leaves nothing behind
                 self._found = await ask()
-                self._at = self._clock.monotonic()
             return self._found
 
 

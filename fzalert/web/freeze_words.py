@@ -9,10 +9,12 @@ from fzalert.service.freeze_models import EventView, MeasureView
 from fzalert.web.words import Badge
 
 __all__ = [
+    "CALLS",
     "DEADLINES",
     "DOCUMENTS",
     "KINDS",
     "STATES",
+    "TASK_RESULTS",
     "account_groups",
     "clock_text",
     "deadline_words",
@@ -102,6 +104,7 @@ _EVENTS: Mapping[str, tuple[str, str]] = {
     "instruction.acked": ("银行受理", "the desk took it"),
     "instruction.answered": ("银行回执", "the institution answered"),
     "instruction.answer-repeated": ("银行重复回执", "the same answer once more"),
+    "task.done": ("登记催办结果", "said what came of a call"),
     "deadline.reminded": ("期限提醒", "reminder of a deadline"),
     "deadline.escalated": ("逾时催办", "escalated: no acknowledgement"),
 }
@@ -122,10 +125,26 @@ _FACTS: Mapping[str, str] = {
     "late_seconds": "晚 late (s)",
     "level": "级 level",
     "parent": "上级 parent",
+    "ladder": "等待 waits for",
+    "why": "原因 why",
+    "task": "任务 task",
+    "result": "结果 result",
     "due_at": "到期 due",
     "expired_at": "届满 ended",
 }
 _CHANNELS: Mapping[str, str] = {"desk": "银行专岗通道 desk", "paper": "纸质 paper"}
+TASK_RESULTS: Mapping[str, str] = {
+    "taken": "银行已受理 taken",
+    "told": "已告知 told",
+    "no-answer": "无人接听 no answer",
+}
+CALLS: Mapping[str, str] = {
+    "desk": "24 小时专岗 desk",
+    "person-a": "联系人 A",
+    "person-b": "联系人 B",
+    "supervisor": "银行主管 supervisor",
+    "centre": "反诈中心 centre",
+}
 _RUNGS: Mapping[str, str] = {
     "next-channel": "下一通道 next channel",
     "phone": "电话 telephone",
@@ -190,6 +209,10 @@ def fact_words(event: EventView, when: object) -> list[tuple[str, str]]:
             shown = " ".join(KINDS.get(value, (value,)))
         elif name == "channel":
             shown = _CHANNELS.get(value, value)
+        elif name == "result":
+            shown = TASK_RESULTS.get(value, value)
+        elif name == "ladder":
+            shown = deadline_words(value)[0]
         elif name == "to":
             shown = _RUNGS.get(value, value)
         elif name == "deadline":

@@ -1,22 +1,20 @@
 """A police station with real pages, for the tests of the freeze desk in a browser."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from fzalert.access import Actor
 from fzalert.clock import Clock
-from fzalert.freeze.events import TermsData
-from fzalert.freeze.model import InstructionKind
 from fzalert.freeze.results import Receipt
-from fzalert.freeze.values import AttachmentType, Transfer
+from fzalert.freeze.values import AttachmentType
 from fzalert.service import Service
 from fzalert.service import freeze_models as asks
 from fzalert.service.freeze_handle import CaseHandle, Freeze
@@ -48,7 +46,7 @@ prefecture = "1101"
 duty_phone = "010-12345678"
 """
 PDF = b"%PDF-1.7 made up"
-SECOND_CARD = "6217000010012345675"
+SECOND_CARD = "6217000010012345677"
 PEOPLE = (
     ("ma", "detective", "station"),
     ("li", "detective", "county"),
@@ -60,13 +58,6 @@ SMS = (
     "【农业银行】您尾号0018账户11月24日16时40分完成转账交易人民币-50000.00元，"
     "收款人：李四，收款账号：6222021234567890128，流水号20261124SERIAL01，余额1200.00元。"
 )
-
-
-def luhn(body: str) -> str:
-    """A made-up card: the body and its check digit."""
-    from stdnum import luhn as check
-
-    return body + str(check.calc_check_digit(body))
 
 
 @dataclass
@@ -129,6 +120,25 @@ class Station:
             **more,
         }
         await one.record_receipt(Receipt.model_validate(receipt), by=ma)
+
+    async def case_view(self, case: str) -> asks.CaseView:
+        """A case as it stands."""
+        found = (await self.service.freeze(asks.ShowAsk(case=case), await self.by("sun"))).case
+        assert found is not None
+        return found
+
+    async def on_record(self, act: str) -> list[bytes]:
+        """The rows of the evidence about an act."""
+        rooms = self.service._rooms
+        assert rooms is not None
+        store = rooms.building.store
+        names = [chain[0] for chain in await store.chains()]
+        rows = [row.body for name in names for row in await store.evidence(name)]
+        return [body for body in rows if f'"{act}"'.encode() in body]
+
+    def later(self, **more: float) -> None:
+        """Let time go on."""
+        self.house.clock.set(self.house.clock.now() + timedelta(**more))
 
 
 @asynccontextmanager
@@ -210,6 +220,42 @@ class Seat:
         await self.page.screenshot(path=SCREENS / f"freeze-{name}.png", full_page=True)
 
 
+class Visitor:
+    """A person who sends forms without a browser, as one without a script does.
+
+    Args:
+        at: The station.
+    """
+
+    def __init__(self, at: Station) -> None:
+        self.at = at
+        self.web = httpx.AsyncClient(base_url=at.url, headers={"accept": "text/html"}, timeout=60)
+
+    async def sign_in(self, name: str) -> None:
+        """Sign in; whoever was here before is gone."""
+        answer = await self.web.post("/login", data={"token": self.at.tokens[name]})
+        assert answer.status_code == 303
+
+    async def act(self, path: str, values: Mapping[str, str] | None = None) -> httpx.Response:
+        """Send the form of an act."""
+        return await self.web.post(path, data=dict(values or {"do": "act"}))
+
+    async def did(self, path: str, values: Mapping[str, str] | None = None) -> None:
+        """Send a form that has to be taken."""
+        answer = await self.act(path, values)
+        assert answer.status_code == 303, answer.text
+        assert "/prove" not in answer.headers["location"], path
+
+
+@asynccontextmanager
+async def visitor(at: Station, name: str) -> AsyncIterator[Visitor]:
+    """Somebody who is signed in and sends forms."""
+    found = Visitor(at)
+    async with found.web:
+        await found.sign_in(name)
+        yield found
+
+
 async def sit_down(browser: Browser, at: Station, name: str, **options: Any) -> Seat:
     """Sign somebody in at a browser of his own, by keyboard."""
     given = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark", **options}
@@ -221,8 +267,9 @@ async def sit_down(browser: Browser, at: Station, name: str, **options: Any) -> 
     await page.locator("#token").focus()
     await page.keyboard.type(at.tokens[name])
     await page.keyboard.press("Enter")
-    if at.tokens[name]:
-        await expect(page.locator(".who")).to_contain_text(name)
+    await expect(page.locator(".who")).to_contain_text(name)
+    if given.get("java_script_enabled", True):
+        await expect(page.locator("#link")).to_contain_text("实时")
     return seat
 
 
@@ -231,13 +278,11 @@ __all__ = [
     "PDF",
     "SECOND_CARD",
     "SMS",
-    "Decimal",
-    "InstructionKind",
     "Seat",
     "Station",
-    "TermsData",
-    "Transfer",
+    "Visitor",
     "chromium",
     "sit_down",
     "station",
+    "visitor",
 ]
