@@ -41,6 +41,9 @@ FLAGS = [
     "--disable-sync",
     "--disable-quic",
 ]
+SMALL = """() => [...document.querySelectorAll('a, button, input')].filter(e => {
+  const r = e.getBoundingClientRect();
+  return r.width && r.top >= 0 && (r.width < 24 || r.height < 24) }).map(e => e.outerHTML)"""
 UNIT = """
 [freeze]
 unit_name = "青山县公安局"
@@ -82,6 +85,7 @@ class Desk:
     page: Page
     devices: CDPSession
     device: str
+    looks: bool = False
 
     async def told(self, name: str = "wang") -> UserView:
         (found,) = [user for user in await self.service.users() if user.name == name]
@@ -111,6 +115,8 @@ class Desk:
         code = await self.service.change_user(UserChange(action="enrol", name=name))
         await self.page.goto(self.url + "enrol")
         await expect(self.page.locator("#code")).to_be_focused()
+        if self.looks:
+            assert await axe(self.page) == []
         await self.page.keyboard.type(code)
         await self.press("enrol")
         await expect(self.page.locator(".keys li")).to_have_count(1)
@@ -188,16 +194,25 @@ async def proved(desk: Desk) -> Actor:
 
 
 async def axe(page: Page) -> list[Any]:
+    """What is wrong with a page for somebody who sees, hears or points badly, at two widths."""
     await page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = await page.evaluate(
-        "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG
-    )
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+    wrong: list[Any] = []
+    for width in (390, 1280):
+        await page.set_viewport_size({"width": width, "height": 800})
+        found = await page.evaluate(
+            "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG
+        )
+        wrong += [(one["id"], [n["html"] for n in one["nodes"]]) for one in found["violations"]]
+        wrong += await page.evaluate(SMALL)
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        wrong += [f"too wide at {width}"] * (await page.evaluate(wide) > 0)
+    return wrong
 
 
 async def test_a_person_makes_a_passkey_with_a_code_signs_in_with_it_and_proves_himself(
     desk: Desk, house: House
 ) -> None:
+    desk.looks = True
     await desk.enrol()
     assert await axe(desk.page) == []
     SCREENS.mkdir(parents=True, exist_ok=True)
