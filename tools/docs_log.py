@@ -33,6 +33,11 @@ OTHERS = frozenset(
         "clock.watch",
         "store.purge",
         "state.value",
+        "audience.target",
+        "body.data",
+        "message.target",
+        "suppression.target",
+        "warning.vals",
         "account.bank_code",
     }
 )
