@@ -41,8 +41,8 @@ from fzalert.service.building import Building
 from fzalert.service.freeze_board import Board
 from fzalert.service.freeze_checking import check_next
 from fzalert.service.freeze_figures import figures_of
-from fzalert.service.freeze_ladder import Ladder
 from fzalert.service.freeze_iso import Messages
+from fzalert.service.freeze_ladder import Ladder
 from fzalert.service.freeze_models import MAY_READ, FreezeAnswer, FreezeAsk
 from fzalert.service.freeze_once import KeyedChanges, MadeBefore
 from fzalert.service.freeze_sending import Sending
