@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -112,3 +117,96 @@ def test_a_draft_shows_nothing_by_accident() -> None:
     draft = parse_paste("收款账号6222021234567890128 收款人李四 1元", NOW)
     assert "6222021234567890128" not in repr(draft)
     assert "李四" not in repr(draft)
+
+
+CASES = Path(__file__).parents[1] / "cases" / "paste"
+SAMPLES = {
+    name: sample
+    for file in sorted(CASES.glob("*.toml"))
+    for name, sample in tomllib.loads(file.read_text("utf-8")).items()
+}
+FIELDS = (
+    *("payee_number", "payee_tail", "payee_name", "payee_bank", "institution"),
+    *("payer_number", "payer_tail", "payer_name", "amount", "at", "serials"),
+)
+
+
+def told(draft: Draft) -> dict[str, Any]:
+    """What a draft says, as the samples write it; empty fields left out."""
+    found = {name: getattr(draft, name) for name in FIELDS}
+    found["amount"] = "" if draft.amount is None else str(draft.amount)
+    found["at"] = "" if draft.at is None else draft.at.isoformat()
+    found["serials"] = list(draft.serials)
+    return {name: value for name, value in found.items() if value}
+
+
+@pytest.mark.parametrize("name", list(SAMPLES))
+def test_a_sample_is_read_as_it_says(name: str) -> None:
+    sample = SAMPLES[name]
+    draft = parse_paste(sample["text"], NOW)
+    assert told(draft) == {field: value for field, value in sample["want"].items() if value}
+    assert doubted(draft) == set(sample["doubts"])
+
+
+def test_there_are_samples_enough() -> None:
+    assert len(SAMPLES) >= 25
+
+
+def invented(text: str, draft: Draft) -> list[str]:
+    """Every digit of a draft that its text does not have."""
+    clean = unicodedata.normalize("NFKC", text)
+    close = re.sub(r"[ \-]", "", clean)
+    numbers = [draft.payee_number, draft.payer_number, draft.payee_tail, draft.payer_tail]
+    found = [one for one in numbers if one not in close]
+    found += [one for one in draft.serials if one not in clean]
+    figures = {
+        Decimal(one) * unit
+        for one in re.findall(r"\d+(?:\.\d{1,2})?", clean.replace(",", ""))
+        for unit in (1, 10_000)
+        if len(one) < 30
+    }
+    if draft.amount is not None and draft.amount not in figures:
+        found.append(str(draft.amount))
+    if draft.at is not None:
+        written = {int(one) for one in re.findall(r"\d{1,4}", clean)}
+        written |= {int(one) for one in re.findall(r"\d{2}", clean)}
+        parts = (draft.at.month, draft.at.day, draft.at.hour, draft.at.minute, draft.at.second)
+        found += [str(part) for part in parts if part and part not in written]
+    return found
+
+
+@pytest.mark.parametrize("name", list(SAMPLES))
+def test_no_digit_of_a_sample_is_invented(name: str) -> None:
+    text = SAMPLES[name]["text"]
+    assert invented(text, parse_paste(text, NOW)) == []
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *("收款账号", "付款账号", "尾号", "账户", "银行(", "向李四转账", "￥", "人民币-"),
+                *(
+                    "万元",
+                    "元",
+                    "年",
+                    "月",
+                    "日",
+                    ":",
+                    ",",
+                    ".",
+                    " ",
+                    "-",
+                    "流水号",
+                    "时间",
+                    "伍万元整",
+                ),
+                *("6222021234567890128", "0018", "16:40", "2026-11-24", "26", "11", "50,000.00"),
+            ]
+        ),
+        max_size=30,
+    )
+)
+def test_no_digit_is_ever_invented(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert invented(text, parse_paste(text, NOW)) == []

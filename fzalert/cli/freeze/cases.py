@@ -103,6 +103,7 @@ async def paste(file: Path = Path("-")) -> None:
     output.data(
         {
             "payee_number": draft.payee_number,
+            "payee_tail": draft.payee_tail,
             "payee_name": draft.payee_name,
             "payee_bank": draft.payee_bank,
             "institution": draft.institution,
@@ -118,7 +119,8 @@ async def paste(file: Path = Path("-")) -> None:
     kind = "payment" if draft.institution else "card"
     output.line("[[accounts]]")
     output.line(f'kind = "{kind}"')
-    output.line(f'number = "{draft.payee_number}"')
+    tail = f"  # 尾号 ends in {draft.payee_tail}" if draft.payee_tail else ""
+    output.line(f'number = "{draft.payee_number}"{tail}')
     output.line(f'name = "{draft.payee_name}"')
     output.line(f'bank_name = "{draft.payee_bank}"')
     output.line('bank_code = ""')
