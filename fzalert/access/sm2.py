@@ -55,23 +55,15 @@ def verify_sm2(public: bytes, domain: str, payload: bytes, signature: bytes) -> 
         public: The point, uncompressed: 0x04, x, y; 65 bytes.
         domain: What it was signed for.
         payload: What was signed.
-        signature: In DER, in its one spelling.
+        signature: In DER; another spelling of the same numbers does not pass.
 
     Raises:
         ConfigError: The extra `gm` is not installed.
     """
-    from cryptography.hazmat.primitives.asymmetric.utils import (
-        decode_dss_signature,
-        encode_dss_signature,
-    )
-
     ec, hashes, _ = _library()
     from tongsuopy.crypto.exceptions import InternalError, InvalidSignature
 
     try:
-        # Another spelling of the same numbers would be a second signature that fits.
-        if encode_dss_signature(*decode_dss_signature(signature)) != signature:
-            return False
         key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SM2(), public)
         key.verify(signature, signed_bytes(domain, payload), ec.ECDSA(hashes.SM3()))
     except (InvalidSignature, InternalError, ValueError):

@@ -82,7 +82,9 @@ else:
 
     def test_rubbish_is_no_signature_and_no_key(signer: Sm2Signer) -> None:
         good = signer.sign(FILE_DOMAIN, b"x")
-        for signature in (b"", b"\0" * 64, b"0\x06\x02\x01\x00\x02\x01\x00", good[:-1]):
+        longer = b"0\x81" + good[1:]  # the same numbers, the length in its long form
+        zeros = b"0\x06\x02\x01\x00\x02\x01\x00"
+        for signature in (b"", b"\0" * 64, zeros, good[:-1], longer):
             assert not verify_sm2(signer.public_key, FILE_DOMAIN, b"x", signature)
         for public in (b"", bytes(65), b"\x04" + b"\1" * 64, signer.public_key[:-1]):
             assert not verify_sm2(public, FILE_DOMAIN, b"x", good)

@@ -62,7 +62,9 @@ async def tell_case(
         say(f"✔ 文书 {paper}")
     say(f"✔ 看板 {told.board}")
     say(f"✔ 证据包 {told.bundle}")
-    say(f"✔ 核对 {told.verified}")
+    say(f"✔ 核对证据包 {told.verified}")
+    for line in told.chains:
+        say(f"✔ 核对存证链 {line}")
     return told
 
 

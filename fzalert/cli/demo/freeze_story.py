@@ -74,6 +74,7 @@ class CaseTold:
         papers: The papers that were written.
         bundle: The evidence bundle.
         verified: What its check printed.
+        chains: What the check of the daemon's own evidence printed, chain by chain.
         board: The board as a page.
         text_board: The board as the terminal shows it.
     """
@@ -89,6 +90,7 @@ class CaseTold:
     papers: list[Path] = field(default_factory=list)
     bundle: Path = Path()
     verified: str = ""
+    chains: list[str] = field(default_factory=list)
     board: Path = Path()
     text_board: str = ""
 
@@ -306,6 +308,7 @@ class CaseStory:
         config = f"--config={self._config}"
         told.text_board = await _command(config, "freeze", "board", token)
         told.verified = (await _command("freeze", "verify", str(told.bundle))).strip()
+        told.chains = (await _command(config, "evidence", "verify")).splitlines()
         counted = (await asyncio.to_thread(count_log, self._raw)).values()
         told.by_banks = sum(one.stopped for one in counted)
         told.packages = sum(one.packages for one in counted)
