@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from fzalert.freeze.events import TermsData
 from fzalert.freeze.model import InstructionKind
@@ -14,7 +14,7 @@ from fzalert.freeze.results import Receipt
 from fzalert.freeze.values import Account, AttachmentType, Duty, Officer, Transfer
 from fzalert.service import freeze_models as asks
 from fzalert.service.freeze_models import CaseView, CheckView, FreezeAsk, MeasureView
-from fzalert.web.freeze_forms import Form, Values, local_moment
+from fzalert.web.freeze_forms import Form, Values, local_moment, yuan
 
 __all__ = ["About", "build", "first_values", "read_account", "read_officers", "read_transfer"]
 
@@ -220,14 +220,11 @@ def read_lines(values: Values, name: str) -> dict[str, Decimal]:
     found: dict[str, Decimal] = {}
     for line in values.lines(name):
         match = _LINE.match(line)
-        try:
-            amount = Decimal(match["amount"].replace(",", "").rstrip("万")) if match else None
-        except InvalidOperation:
-            amount = None
-        if match is None or amount is None or amount <= 0 or match["who"] in found:
+        amount = yuan(match["amount"]) if match else None
+        if match is None or not amount or match["who"] in found:
             values.fault(name, "每行写代号和金额", "Write a word and an amount on each line.")
             return {}
-        found[match["who"]] = amount * (10_000 if match["amount"].endswith("万") else 1)
+        found[match["who"]] = amount
     if not found:
         values.fault(name, "请填写", "Fill this in.")
     return found

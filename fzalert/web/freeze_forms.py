@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
@@ -24,12 +24,14 @@ from fzalert.web.bodies import read_body, require_media_type
 from fzalert.web.problems import ProblemError
 from fzalert.web.writing import BEIJING
 
-__all__ = ["Fault", "File", "Form", "Values", "local_moment", "read_form"]
+__all__ = ["Fault", "File", "Form", "Values", "local_moment", "read_form", "yuan"]
 
 URLENCODED = "application/x-www-form-urlencoded"
 LONGEST = 65_536
 LONGEST_WITH_FILES = 42 * 1024 * 1024
 """Two documents of the longest kind and the rest of the form."""
+_FIGURE = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
+_TOO_MUCH = Decimal(10) ** 13
 _BLANKS = re.compile(r"[\s\-]+")
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -114,6 +116,17 @@ def local_moment(moment: datetime) -> str:
     return moment.astimezone(BEIJING).strftime("%Y-%m-%dT%H:%M")
 
 
+def yuan(text: str) -> Decimal | None:
+    """Read an amount in yuan as people write it: 1,200.50, ¥300, 1.2万; None where it is none."""
+    plain = unicodedata.normalize("NFKC", text).replace(",", "").strip("¥元 ")
+    factor = 10_000 if plain.endswith("万") else 1
+    if not _FIGURE.fullmatch(plain.removesuffix("万").strip()):
+        return None
+    amount = Decimal(plain.removesuffix("万").strip()) * factor
+    cents = amount.quantize(Decimal("0.01"))
+    return cents if cents == amount and amount < _TOO_MUCH else None
+
+
 class Values:
     """Reads values out of a form and collects what is wrong with them.
 
@@ -144,7 +157,7 @@ class Values:
             self.fault(name, "请填写", "Fill this in.")
         if len(text) > most:
             self.fault(name, f"不超过 {most} 字", f"{most} characters at most.")
-        return text
+        return text[:most]
 
     def lines(self, name: str) -> list[str]:
         """The lines of a text that are not empty."""
@@ -161,21 +174,18 @@ class Values:
 
     def money(self, name: str, *, required: bool = False, zero: bool = False) -> Decimal | None:
         """An amount in yuan; 万 and thousands separators are understood."""
-        text = self.text(name, required=required).replace(",", "").strip("¥￥元 ")
+        text = self.text(name, required=required)
         if not text:
             return None
-        factor = 10_000 if text.endswith("万") else 1
-        try:
-            amount = Decimal(text.removesuffix("万").strip()) * factor
-        except InvalidOperation:
-            amount = None
-        if amount is None or not amount.is_finite() or amount < 0 or (amount == 0 and not zero):
-            self.fault(name, "请填写大于零的金额，如 50000.00", "An amount above zero: 50000.00.")
+        amount = yuan(text)
+        if amount is None or (amount == 0 and not zero):
+            self.fault(
+                name,
+                "请填写大于零、最多两位小数的金额，如 50000.00",
+                "An amount above zero with two decimals at most: 50000.00.",
+            )
             return None
-        if amount != amount.quantize(Decimal("0.01")) or amount >= Decimal(10) ** 13:
-            self.fault(name, "金额最多两位小数", "An amount has two decimals at most.")
-            return None
-        return amount.quantize(Decimal("0.01"))
+        return amount
 
     def moment(self, name: str, *, required: bool = False) -> datetime | None:
         """A moment in Beijing time."""
