@@ -227,7 +227,9 @@ Scene = Callable[[Stage], Awaitable[Attempt]]
 
 
 async def role(s: Stage) -> Attempt:
-    return Attempt("he", s.prepare(await s.opened()))
+    """Who may not even read a case is shown no form of it."""
+    early = {"page": "没有权限"}
+    return Attempt("he", s.prepare(await s.opened()), early=early)
 
 
 async def step_up(s: Stage) -> Attempt:
@@ -260,9 +262,11 @@ async def clean(s: Stage) -> Attempt:
 
 
 async def duplicate(s: Stage) -> Attempt:
+    """The page asks at once for the reason with which it may be waived."""
     card = s.card()
     await s.opened(number=card)
-    return Attempt("ma", s.prepare(await s.opened(number=card)))
+    ask = s.prepare(await s.opened(number=card))
+    return Attempt("ma", ask, early={"page": "waive-duplicate"})
 
 
 async def protected(s: Stage) -> Attempt:
@@ -276,8 +280,9 @@ async def protected_whole(s: Stage) -> Attempt:
 
 
 async def two_officers(s: Stage) -> Attempt:
-    case = await s.opened()
-    return Attempt("ma", asks.OfficersAsk(case=case, officers=OFFICERS[:1]))
+    """The page has fields for two, and wants both."""
+    ask = asks.OfficersAsk(case=await s.opened(), officers=OFFICERS[:1])
+    return Attempt("ma", ask, early={"page": "o2-certificate"})
 
 
 async def second_person(s: Stage) -> Attempt:
@@ -293,7 +298,9 @@ async def documents(s: Stage) -> Attempt:
 
 
 async def reason(s: Stage) -> Attempt:
-    return Attempt("ma", s.prepare(await s.stopped(), KIND.RELEASE, reason=" "))
+    """The page's field may not be empty."""
+    ask = s.prepare(await s.stopped(), KIND.RELEASE, reason=" ")
+    return Attempt("ma", ask, early={"page": "reason"})
 
 
 async def stop_count(s: Stage) -> Attempt:
@@ -320,6 +327,7 @@ async def legal_basis(s: Stage) -> Attempt:
     case = await s.stopped()
     ask = s.filing(case, await s.put("ma"), legal_basis=())
     early = {"library": "legal_basis", "cli": "legal_basis", "http": "/legal_basis"}
+    early["page"] = "legal_basis"
     return Attempt("ma", ask, early=early)
 
 
@@ -357,8 +365,10 @@ async def duty_phone(s: Stage) -> Attempt:
 
 
 async def legal_review(s: Stage) -> Attempt:
+    """The page's field for the number of the review may not be empty."""
     end = s.house.clock.now() + timedelta(days=200)
-    return Attempt("ma", s.prepare(await s.frozen(), KIND.RENEW, terms={"end": end}))
+    ask = s.prepare(await s.frozen(), KIND.RENEW, terms={"end": end})
+    return Attempt("ma", ask, early={"page": "legal_review"})
 
 
 async def local_police(s: Stage) -> Attempt:
@@ -396,9 +406,10 @@ async def receipt_account(s: Stage) -> Attempt:
 
 
 async def receipt_proof(s: Stage) -> Attempt:
+    """The page asks for the number of the recorded call where it was told by telephone."""
     case = await s.opened()
     await s.sent(case)
-    return Attempt("ma", await s.receipt(case, grade="C"))
+    return Attempt("ma", await s.receipt(case, grade="C"), early={"page": "proof"})
 
 
 async def receipt_time(s: Stage) -> Attempt:

@@ -1,7 +1,7 @@
 """Every rule of freeze requests through every door: it refuses, by its name, and nothing moves.
 
 One running station, real logins, and the same scene for each door: the library, the terminal
-(some acts as a process of their own) and the HTTP interface over a socket.
+(some acts as a process of their own), and over a socket the HTTP interface and the forms of pages.
 """
 
 from __future__ import annotations
@@ -156,6 +156,24 @@ class Town:
         word = problem["errors"][0]["pointer"] if problem["errors"] else ""
         return Refusal([one["id"] for one in guards], texts, word, f"user:{attempt.who}")
 
+    async def page(self, attempt: Attempt, cookie: str) -> Refusal:
+        """The form of the act at the pages, sent by somebody who is signed in."""
+        where, form = filled(attempt.ask)
+        page = {"sec-fetch-site": "same-origin", "accept": "text/html", "cookie": f"fz={cookie}"}
+        answer = await self.http.post(f"/freeze{where}", headers=page, data={**form, "do": "act"})
+        by = f"user:{attempt.who}"
+        if answer.headers.get("location", "").startswith("/prove?"):
+            return Refusal(["step-up"], [], by=by)  # it asks for the proof, and keeps the form
+        assert answer.status_code in {403, 422}, (answer.status_code, answer.text)
+        listed = re.findall(
+            r"<li><strong>(.+?)</strong>.*?<span lang=\"en\">(.+?)</span>"
+            r".*?依据 (.+?) · <code>([a-z-]+)</code>",
+            answer.text,
+        )
+        faults = re.findall(r"<li><a href=\"#([\w-]+)\">", answer.text)
+        texts = [(zh, en, source) for zh, en, source, _ in listed]
+        return Refusal([one[3] for one in listed], texts, " ".join(faults) or answer.text, by)
+
     # -- what is typed ---------------------------------------------------------------------
 
     def _typed(self, ask: asks.FreezeAsk) -> list[str]:
@@ -277,6 +295,40 @@ def asked_for(ask: asks.FreezeAsk) -> tuple[str, Any]:
     raise TypeError(ask.action)
 
 
+def filled(ask: asks.FreezeAsk) -> tuple[str, dict[str, str]]:
+    """Where the form of an act is, and what stands in its fields."""
+    at = f"/case/{getattr(ask, 'case')}/"  # noqa: B009  every act here is about a case
+    match ask:
+        case asks.PrepareAsk(kind=kind, terms=terms):
+            form = {"reason": ask.reason, "mode": str(terms.mode), "necessity": terms.necessity}
+            form |= {"legal_review": terms.legal_review, "method": terms.method}
+            if terms.amount is not None:
+                form["amount"] = str(terms.amount)
+            if terms.end is not None:
+                form["end"] = f"{terms.end:%Y-%m-%d}"
+            form["allocation"] = "\n".join(f"{a.claimant} {a.amount}" for a in terms.allocation)
+            return f"{at}{ask.measure}/{'submit' if kind is KIND.STOP else kind}", form
+        case asks.ApproveAsk():
+            return f"{at}{ask.measure}/approve", {}
+        case asks.SendAsk():
+            return f"{at}{ask.measure}/send", {}
+        case asks.ReasonAsk():
+            return f"{at}{ask.measure}/{ask.action}", {"reason": ask.reason}
+        case asks.ReceiptAsk(receipt=told):
+            assert told.started_at is not None
+            form = {"code": told.code, "account_number": told.account_number}
+            form |= {"started_at": told.started_at.isoformat(), "grade": str(told.grade)}
+            return f"{at}m1/receipt", form
+        case asks.FileAsk():
+            form = {"case_number": ask.case_number, "at": ask.at.isoformat()}
+            return f"{at}case/file", form
+        case asks.OfficersAsk():
+            (one,) = ask.officers
+            names = ("name", "certificate", "phone")
+            return f"{at}case/officers", {f"o1-{name}": getattr(one, name) for name in names}
+    raise TypeError(ask.action)
+
+
 @contextlib.asynccontextmanager
 async def town_of(folder: Path, *, small: bool) -> AsyncIterator[Town]:
     """Open a station: a real store, a real socket, a real web server."""
@@ -337,15 +389,16 @@ async def test_a_rule_refuses_through_every_door(guard: str, large: Town, small:
     stage.tomorrow()
     attempt = await SCENES[guard](stage)
     case = str(getattr(attempt.ask, "case"))  # noqa: B009  every act here is about a case
-    actor, cookie = await stage.by(attempt.who), ""
+    actor = await stage.by(attempt.who)
+    cookie = await stage.service.sign_in(stage.tokens[attempt.who])
     if attempt.stale:
-        cookie = await stage.service.sign_in(stage.tokens[attempt.who])
         stage.house.clock.set(stage.house.clock.now() + timedelta(minutes=6))
     before, sent = await town.stands(case), await town.arrived(case)
     doors: dict[str, Callable[[], Awaitable[Refusal]]] = {
         "library": lambda: town.library(attempt, actor, cookie),
         "cli": lambda: town.terminal(attempt, process=guard in AS_PROCESS),
         "http": lambda: town.web(attempt, cookie),
+        "page": lambda: town.page(attempt, cookie),
     }
     for door, ask in doors.items():
         known = len(await town.history(case))
