@@ -49,7 +49,7 @@ from fzalert.service.freeze_sending import Sending
 from fzalert.service.freeze_shares import shares_of
 from fzalert.service.freeze_tasks import task_rows
 from fzalert.service.freeze_uploads import Uploads
-from fzalert.service.freeze_views import case_view, event_view
+from fzalert.service.freeze_views import board_rows, case_view, event_view
 from fzalert.service.people import require
 from fzalert.service.wrong import wrong_call
 from fzalert.store import ChangeSet, EvidenceEntry
@@ -358,10 +358,7 @@ class Freezing:
         require(by, *MAY_READ, drill=self._drill)
         policy, now = self.book.policy, self.book.now()
         if isinstance(ask, asks.BoardAsk):
-            rows = []
-            for case_id in await self.book.cases(ended=ask.ended):
-                case = await self.book.case(case_id)
-                rows += self._board.rows(case, policy, now, ended=ask.ended, drill=self._drill)
+            rows = await self._rows(ended=ask.ended)
             rows.sort(key=lambda row: (row.measure.next.due_at or _NEVER, row.case, row.measure.id))
             return FreezeAnswer(board=rows)
         if isinstance(ask, asks.HistoryAsk):
@@ -395,6 +392,18 @@ class Freezing:
         )
         found = await check_next(self.book, case, measure, who, ask.kind, facts)
         return FreezeAnswer(check=found)
+
+    async def _rows(self, *, ended: bool) -> list[asks.BoardRow]:
+        """Every open measure; with the ended ones nothing is kept at hand."""
+        policy, now, drill = self.book.policy, self.book.now(), self._drill
+        cases = await self.book.cases(ended=ended)
+        found = [await self.book.case(case_id) for case_id in cases]
+        if ended:
+            every = [board_rows(case, policy, now, ended=True, drill=drill) for case in found]
+        else:
+            every = [self._board.rows(case, policy, now, drill=drill) for case in found]
+            self._board.only(cases)
+        return [row for rows in every for row in rows]
 
     async def _export(
         self, ask: asks.PaperAsk | asks.BundleAsk | asks.Iso20022Ask, by: Actor

@@ -6,6 +6,7 @@ another version or that clock has run out, and only the seconds that are left ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,8 +22,9 @@ MOST = 20_000
 
 
 class _Kept(NamedTuple):
-    case: FreezeCase
+    version: int
     policy: Policy
+    drill: bool
     made_at: datetime
     until: datetime | None
     rows: list[BoardRow]
@@ -32,41 +34,38 @@ class Board:
     """Makes the rows of cases."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, bool, bool], _Kept] = {}
+        self._kept: dict[str, _Kept] = {}
 
     def rows(
-        self,
-        case: FreezeCase,
-        policy: Policy,
-        now: datetime,
-        *,
-        ended: bool = False,
-        drill: bool = False,
+        self, case: FreezeCase, policy: Policy, now: datetime, *, drill: bool = False
     ) -> list[BoardRow]:
-        """The measures of a case, masked; what `freeze_views.board_rows` gives.
+        """The open measures of a case, masked; what `freeze_views.board_rows` gives.
 
         Args:
             case: As it stands.
             policy: The rules in force.
             now: The time.
-            ended: Whether ended measures are wanted too.
             drill: Whether everything is a rehearsal.
         """
-        key = (case.id, ended, drill)
-        kept = self._kept.get(key)
-        if kept is None or not _holds(kept, case, policy, now):
-            made = board_rows(case, policy, now, ended=ended, drill=drill)
-            ahead = [one.measure.next.due_at for one in made]
-            until = min((at for at in ahead if at is not None and at > now), default=None)
-            if len(self._kept) >= MOST:
-                self._kept.clear()
-            self._kept[key] = _Kept(case, policy, now, until, made)
-            return made
-        return [_at(row, now) for row in kept.rows]
+        kept = self._kept.get(case.id)
+        if kept is not None and _holds(kept, case, policy, now, drill=drill):
+            return [_at(row, now) for row in kept.rows]
+        made = board_rows(case, policy, now, drill=drill)
+        ahead = [one.measure.next.due_at for one in made]
+        until = min((at for at in ahead if at is not None and at > now), default=None)
+        if len(self._kept) >= MOST:
+            self._kept.clear()
+        self._kept[case.id] = _Kept(case.version, policy, drill, now, until, made)
+        return made
+
+    def only(self, cases: Sequence[str]) -> None:
+        """Forget the rows of every other case: it has ended, and its key may be destroyed."""
+        for gone in self._kept.keys() - set(cases):
+            del self._kept[gone]
 
 
-def _holds(kept: _Kept, case: FreezeCase, policy: Policy, now: datetime) -> bool:
-    if kept.case is not case or kept.policy is not policy:
+def _holds(kept: _Kept, case: FreezeCase, policy: Policy, now: datetime, *, drill: bool) -> bool:
+    if kept.version != case.version or kept.policy is not policy or kept.drill != drill:
         return False
     return kept.made_at <= now and (kept.until is None or now < kept.until)
 

@@ -67,9 +67,7 @@ async def agree(book: CaseBook, board: Board) -> None:
         told = replay(events, case_id, book.policy.hours("stop_hours"))
         case = await book.case(case_id)
         assert case == told
-        for ended in (False, True):
-            rows = board.rows(case, book.policy, now, ended=ended)
-            assert rows == board_rows(case, book.policy, now, ended=ended)
+        assert board.rows(case, book.policy, now) == board_rows(case, book.policy, now)
 
 
 @given(steps=_STEPS)
@@ -136,6 +134,21 @@ def test_the_seconds_of_a_row_run_and_its_next_clock_follows() -> None:
         (row,) = board.rows(world.case, policy, now)
         assert [row] == board_rows(world.case, policy, now)
         assert row.measure.next.seconds == int((end - now).total_seconds())
+
+
+def test_of_a_case_that_is_gone_no_row_stays() -> None:
+    world = World()
+    world.stopped()
+    assert world.case is not None
+    board = Board()
+    (row,) = board.rows(world.case, world.policy, world.now)
+    board.only([world.case.id])
+    kept = board.rows(world.case, world.policy, world.now)[0]
+    assert kept.measure.receipts is row.measure.receipts, "it was kept"
+    board.only([])
+    made = board.rows(world.case, world.policy, world.now)[0]
+    assert made == row
+    assert made.measure.receipts is not row.measure.receipts, "it was made anew"
 
 
 def test_a_row_that_was_made_before_a_clock_ran_out_is_made_anew() -> None:
