@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +306,155 @@ async def test_every_page_is_accessible(
                 assert (shot, await faults(page)) == (shot, [])
             await page.goto(f"{bank.staff}item?id=app-2&document=instruction")
             await expect(page.locator(".drill-banner")).to_contain_text("演练")
+
+
+async def test_proof_that_is_old_is_asked_again_and_the_ticks_are_kept(
+    browser: Browser, tmp_path: Path
+) -> None:
+    bank = Branch(tmp_path)
+    await bank.person("wang", "王")
+    async with bank.running() as (program, url):
+        assert await bank.post(url, package("app-4", InstructionKind.FREEZE)) == 200
+        async with signed_in(browser, bank) as page:
+            assert (await program.stop()).code == 0
+            _age_sessions(bank)
+            async with bank.running():
+                await page.goto(f"{bank.staff}item?id=app-4&document=instruction")
+                await expect(page.locator("#link")).to_contain_text("实时")
+                await page.locator("#frozen").fill("30,000.00")
+                await page.keyboard.press("Escape")
+                for key in "1234a":
+                    await page.keyboard.press(key)
+                await expect(page.locator("#secret")).to_be_focused()
+                assert await faults(page) == []
+                await page.keyboard.type("wrong password")
+                await page.keyboard.press("Enter")
+                await expect(page.locator("#problem")).to_contain_text("口令不对")
+                assert record(bank).count('"desk.answer"') == 0
+                await page.keyboard.type(PASSWORD)
+                await page.keyboard.press("Enter")
+                # Less than was asked is a partial freeze.
+                await expect(page.locator("#told")).to_contain_text("app-4 已答复 1200")
+                await page.goto(f"{bank.staff}item/receipt?id=app-4")
+                await expect(page.locator(".sheet")).to_contain_text("30,000.00")
+
+
+def _age_sessions(bank: Branch) -> None:
+    """Make every proof ten minutes older, as if the people had been at it for that long."""
+    with sqlite3.connect(bank.folder / "data" / "desk.db") as db:
+        rows = db.execute("SELECT key, value FROM state WHERE namespace = 'session'").fetchall()
+        assert rows
+        for key, value in rows:
+            session = json.loads(value)
+            session[-1] -= 600_000
+            older = (json.dumps(session).encode(), key)
+            db.execute("UPDATE state SET value = ? WHERE namespace = 'session' AND key = ?", older)
+    db.close()
+
+
+CORE = """
+import json, os, signal, sys
+from pathlib import Path
+package = json.load(sys.stdin)
+folder = Path(sys.argv[1])
+with (folder / "asked").open("a") as file:
+    file.write(os.environ["FZALERT_APPLICATION_ID"] + "\\n")
+mode = (folder / "mode").read_text()
+if mode == "fails":
+    sys.exit(3)
+if mode == "kills":
+    os.kill(os.getppid(), signal.SIGKILL)
+print(json.dumps({"code": "0000", "balance": "120.55"}))
+"""
+
+
+async def test_what_core_banking_did_not_do_is_not_answered_and_a_crash_asks_the_same_again(
+    browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "core.py").write_text(CORE, encoding="utf-8")
+    mode, asked = tmp_path / "mode", tmp_path / "asked"
+    mode.write_text("fails", encoding="utf-8")
+    command = json.dumps([sys.executable, str(tmp_path / "core.py"), str(tmp_path)])
+    bank = Branch(tmp_path, hook=f'[hook]\ncommand = {command}\nask = "person"\ntimeout = 60.0')
+    await bank.person("wang", "王")
+
+    async def press(page: Page) -> None:
+        await page.goto(f"{bank.staff}item?id=app-1&document=instruction")
+        await expect(page.locator("#link")).to_contain_text("实时")
+        for key in "1234a":
+            await page.keyboard.press(key)
+
+    async with bank.running() as (program, url):
+        assert await bank.post(url, package("app-1")) == 200
+        async with signed_in(browser, bank) as page:
+            assert not asked.exists()  # nobody has compared it yet
+            await press(page)
+            await expect(page.locator("#problem")).to_contain_text("核心系统没有办成")
+            await expect(page.locator("#problem")).to_contain_text("exit code 3")
+            await expect(page.locator("#core")).to_contain_text("核心系统没有办成")
+            await expect(page.locator("input[name=by_hand]")).to_be_visible()
+            mode.write_text("kills", encoding="utf-8")
+            await press(page)
+            assert (await program.ended()).code == -9
+            assert record(bank).count('"desk.answer"') == 0
+            mode.write_text("does", encoding="utf-8")
+            async with bank.running():
+                await page.goto(f"{bank.staff}item?id=app-1&document=instruction")
+                await expect(page.locator("#core")).to_contain_text("上次询问中断")
+                await press(page)
+                await expect(page.locator("#told")).to_contain_text("0000")
+    assert asked.read_text("utf-8").split() == ["app-1"] * 3  # always the same id
+    assert record(bank).count('"desk.answer"') == 1
+
+
+async def test_a_paper_is_entered_called_back_answered_and_is_the_package_that_comes_later(
+    browser: Browser, tmp_path: Path
+) -> None:
+    bank = Branch(tmp_path)
+    await bank.person("wang", "王")
+    body = package("app-5")
+    code = f"app-5|{sha256(body).hexdigest()[:16]}"
+    async with bank.running() as (_, url), signed_in(browser, bank) as page:
+
+        async def enter(code: str) -> None:
+            await page.goto(f"{bank.staff}paper")
+            await page.locator("#code").fill(code)
+            await page.locator("#sender").select_option("青山县公安局")
+            await page.locator("#kind").select_option("stop")
+            await page.locator("#number").fill("6222 0212 3456 7890 128")
+            await page.locator("#name").fill("李四")
+            await page.locator("#amount").fill("50,000")
+            await page.locator("#at").fill("2026-11-24T16:40:00")
+            await page.get_by_role("button", name="录入").press("Enter")
+
+        await enter("app-5|123")
+        await expect(page.locator("#problem")).to_contain_text("16 hex digits")
+        await enter(code)
+        await expect(page.locator("#genuine")).to_contain_text("纸质件 · 无电子签名")
+        await expect(page.locator("#callback ~ .phone")).to_contain_text("0971-7654321")
+        await expect(page.locator("#link")).to_contain_text("实时")
+        for key in "1234a":
+            await page.keyboard.press(key)
+        await expect(page.locator("#problem")).to_contain_text("回拨核实")
+        await page.locator("#call-note").fill("值班员确认")
+        await page.get_by_role("button", name="对方确认").press("Enter")
+        await expect(page.locator(".calls")).to_contain_text("已确认")
+        await expect(page.locator("#link")).to_contain_text("实时")
+        for key in "1234a":
+            await page.keyboard.press(key)
+        await expect(page.locator("#told")).to_contain_text("app-5 已答复 0000")
+        # The package comes at last: the same object, and its sender now gets the answer.
+        assert await bank.post(url, body) == 200
+        await page.goto(f"{bank.staff}item?id=app-5&document=instruction")
+        await expect(page.locator("#genuine")).to_contain_text("签名有效")
+        await expect(page.locator("#genuine ~ p").first).to_contain_text("与电子件哈希一致")
+        path = "/desk/v1/answers"
+        headers = sign_request(COUNTY, "GET", path, b"", SystemClock().now())
+        status, page_of = await bank.send(url, path, b"", headers)
+        assert status == 200
+        (receipt,) = [json.loads(json.loads(one)["document"]) for one in page_of["items"]]
+        assert (receipt["application_id"], receipt["account_number"]) == ("app-5", CARD)
+        # A paper with another hash than the package that is here is not it.
+        assert await bank.post(url, package("app-6")) == 200
+        await enter("app-6|0123456789abcdef")
+        await expect(page.locator("#problem")).to_contain_text("another hash")
