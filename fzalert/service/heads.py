@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ from fzalert.errors import FzalertError, InputError
 from fzalert.evidence import (
     HEAD_DOMAIN,
     HEADS,
+    START,
     DayHead,
     Head,
     Link,
@@ -29,6 +30,7 @@ from fzalert.evidence import (
     encode_line,
     facts_of,
     known_ends,
+    loads,
     read_head,
 )
 from fzalert.log import get_logger
@@ -79,6 +81,7 @@ class DailyHeads:
         self._building = building
         self._settings = settings
         self._clock = clock
+        self._recorded: list[str] = []
 
     async def run(self) -> None:
         """Make what is missing, then the record of each day as it ends, until cancelled."""
@@ -99,19 +102,12 @@ class DailyHeads:
             IntegrityError: The records of the days before cannot be read.
         """
         rows = await self._rows()
-        yesterday = self._today() - timedelta(days=1)
-        day = await self._first(yesterday)
-        if rows:
-            last = read_head(rows[-1].body, verify_signature)
-            day = date.fromisoformat(last.day) + timedelta(days=1)
-        heads: list[DayHead] = []
-        if day <= yesterday:
-            heads = await asyncio.to_thread(_read, rows)  # the first of them may be long
         made = 0
-        while day <= yesterday:
-            if await self._make(day, heads):
-                made += 1
-            day += timedelta(days=1)
+        missing = await self._missing(rows)
+        if missing:
+            heads = await asyncio.to_thread(_read, rows)  # the first of them may be long
+            for day in missing:
+                made += await self._make(day, heads)
         if made:
             rows = await self._rows()
         await asyncio.to_thread(self._copy, rows)
@@ -121,15 +117,22 @@ class DailyHeads:
         found = await self._building.store.evidence(HEADS)
         return [Link(row.seq, row.body, row.hash) for row in found]
 
-    async def _first(self, yesterday: date) -> date:
-        """Where a store without any record begins: with its first day, within a month.
+    async def _missing(self, rows: Sequence[Link]) -> list[date]:
+        """The days since the store's first that have ended and have no record, within a month.
 
-        What is older is covered by that first record.
+        What is older is covered by the records that come after it. So a clock that was years off
+        for an hour leaves a month of records, not thousands, and the true days get theirs.
         """
+        yesterday = self._today() - timedelta(days=1)
         chains = await self._building.store.chains()
         first = min((name for name, _, _ in chains if name.startswith(DAY_CHAIN)), default="")
-        found = date.fromisoformat(first.removeprefix(DAY_CHAIN)) if first else yesterday
-        return max(found, yesterday - MADE_UP)
+        day = date.fromisoformat(first.removeprefix(DAY_CHAIN)) if first else yesterday
+        day = max(day, yesterday - MADE_UP)
+        for row in rows[len(self._recorded) :]:
+            event = loads(row.body)
+            self._recorded.append(str(event.get("day", "")) if isinstance(event, Mapping) else "")
+        days = [day + timedelta(days=n) for n in range((yesterday - day).days + 1)]
+        return [one for one in days if one.isoformat() not in self._recorded]
 
     async def _make(self, day: date, heads: list[DayHead]) -> bool:
         end = datetime.combine(day + timedelta(days=1), time(), LEGAL_TIME)
@@ -140,6 +143,9 @@ class DailyHeads:
         ends.pop(HEADS, None)
         if not ends:
             return False  # there was no store yet
+        known = {name: one for name, (_, one) in known_ends(heads).items()}
+        # A chain never gets shorter, whatever the clock said when the records before were made.
+        ends |= {name: one for name, one in known.items() if one.seq > ends.get(name, START).seq}
         now = self._clock.now()
         behind = now - end
         head = day_head(
@@ -148,7 +154,7 @@ class DailyHeads:
             made_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
             late=round(behind.total_seconds()) if behind > ON_TIME else 0,
             ends=ends,
-            before={name: known for name, (_, known) in known_ends(heads).items()},
+            before=known,
         )
         signature = await asyncio.to_thread(self._building.signer.sign, HEAD_DOMAIN, head.document)
         facts = facts_of(head, self._building.signer.public_key, signature)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from fzalert.clock import Clock
 from fzalert.config import Settings
-from fzalert.errors import FzalertError
+from fzalert.errors import FzalertError, StoreError
 from fzalert.log import get_logger
 from fzalert.store import Store
 
@@ -50,10 +50,13 @@ class Retention:
         while True:
             try:
                 await self.purge()
+            except StoreError as error:
+                log.warning("store.purge_failed", code=error.code)
+            try:
                 if self._cases is not None:
                     await self._cases()
             except FzalertError as error:
-                log.warning("store.purge_failed", code=error.code)
+                log.warning("freeze.not_destroyed", code=error.code)
             await self._clock.sleep(EVERY)
 
     async def purge(self) -> int:

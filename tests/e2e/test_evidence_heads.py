@@ -148,6 +148,26 @@ def lines_of(path: Path) -> int:
     return len(path.read_bytes().splitlines()) if path.exists() else 0
 
 
+async def test_a_clock_that_was_years_off_leaves_no_gap_and_no_false_alarm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = house_at(tmp_path, EVENING)
+    async with house.service() as service:
+        await service.add_user("somebody", ["viewer"])
+        house.clock.set(EVENING + 20_000 * DAY)
+        assert await service._open.heads.make() == 31
+        await service.add_user("another", ["viewer"])
+        house.clock.set(EVENING + DAY)
+        assert await service._open.heads.make() == 1
+        await service.add_user("third", ["viewer"])
+        house.clock.set(EVENING + 2 * DAY)
+        assert await service._open.heads.make() == 1
+        assert await service._open.heads.make() == 0
+        found = [head.day for head in await heads(service)]
+        assert found[-2:] == ["2026-11-24", "2026-11-25"]
+    assert await faults(tmp_path, capsys) == {}
+
+
 async def test_what_was_cut_or_taken_away_since_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

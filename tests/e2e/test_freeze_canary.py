@@ -22,7 +22,7 @@ from fzalert.freeze.values import AttachmentType, Officer, Victim
 from fzalert.service import freeze_models as asks
 from fzalert.service.custody_models import HoldAsk
 from fzalert.testing.house import House
-from fzalert.testing.processes import ask_until
+from fzalert.testing.processes import Site, ask_until
 from fzalert.web import Stopping, WebServer, build_app
 from tests.e2e.test_freeze_service import UNIT, Station, desks, signed
 from tests.unit.freezing import REPORT, account, transfer
@@ -236,4 +236,95 @@ async def test_no_name_and_no_number_of_a_case_is_where_it_must_not_be(tmp_path:
     said.places.append(("the log", text))
     assert len(said.places) > 60
     leaks = leaked(said.places)
+    assert not leaks, "\n".join(f"{what} in {where}" for where, what in leaks)
+
+
+CASE = """
+[report]
+number = "110-1"
+at = {at}
+summary = "{summary}"
+suspect_phone = "{suspect}"
+
+[victim]
+name = "{name}"
+id_number = "{id}"
+phone = "{phone}"
+
+[[accounts]]
+kind = "card"
+number = "{card}"
+name = "{holder}"
+bank_code = "102100099996"
+bank_name = "中国工商银行"
+
+[[accounts.inflow]]
+from_account = "{payer}"
+from_name = "{name}"
+amount = {amount}
+at = {paid}
+serials = ["20261124SERIAL01"]
+"""
+
+
+def case_file(house: House, **wrong: str) -> str:
+    now = house.clock.now()
+    values = {
+        "at": (now - timedelta(minutes=5)).isoformat(),
+        "paid": (now - timedelta(minutes=20)).isoformat(),
+        "summary": SUMMARY,
+        "suspect": SUSPECT,
+        "name": VICTIM.name,
+        "id": VICTIM.id_number,
+        "phone": VICTIM.phone,
+        "card": CARD,
+        "holder": HOLDER,
+        "payer": PAYER,
+        "amount": "50000.00",
+    }
+    return CASE.format(**{**values, **wrong})
+
+
+async def test_the_terminal_and_the_daemon_keep_them_too(tmp_path: Path) -> None:
+    site, house = Site(tmp_path), House(tmp_path, toml=UNIT)
+    site.config.write_text(UNIT + '[store]\n[web]\nport = 0\n[log]\nlevel = "debug"\n', "utf-8")
+    files = tmp_path / "given"
+    files.mkdir()
+    inputs = {
+        "good.toml": case_file(house),
+        "digit.toml": case_file(house, card=CARD[:-1] + str((int(CARD[-1]) + 1) % 10)),
+        "broken.toml": case_file(house) + f"\nvictim = {VICTIM.name}",
+    }
+    for name, text in inputs.items():
+        (files / name).write_text(text, "utf-8")
+    places: list[tuple[str, str | bytes]] = []
+
+    async def run(*words: str, code: int | None = None) -> str:
+        ended = await site.fzalert(*words, "--token-file", str(files / "ma.token"))
+        assert code is None or ended.code == code, ended
+        places.extend([(" ".join(words), ended.out), (" ".join(words), ended.err)])
+        return ended.out
+
+    async with site.daemon() as daemon, site.client() as client:
+        (files / "ma.token").write_text(await client.add_user("ma", ["detective"]), "utf-8")
+        told = await run("--json", "freeze", "new", str(files / "good.toml"), code=0)
+        case = json.loads(told.splitlines()[0])["id"]
+        for name in ("digit.toml", "broken.toml"):
+            await run("freeze", "new", str(files / name))
+        await run("freeze", "status", case, code=0)
+        held = await run("freeze", "hold", case, "--reason", SUMMARY, code=0)
+        assert "held" in held
+        expiring = await run("--json", "freeze", "expiring", "--days", "36500", code=0)
+        assert expiring == ""  # it is open, so its time does not run
+        await run("freeze", "unhold", case, "--reason", "x", code=4)
+        places += files_of(tmp_path)
+        process = Path("/proc") / str(daemon.pid)
+        if process.exists():
+            places += [
+                (f"/proc {one}", (process / one).read_bytes()) for one in ("environ", "cmdline")
+            ]
+        places.append(("the daemon's log", daemon.errors))
+        assert "daemon.ready" in daemon.errors
+    places += files_of(tmp_path)
+    leaks = leaked(places)
     assert not leaks, "\n".join(f"{what} in {where}" for where, what in leaks)

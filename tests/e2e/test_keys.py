@@ -194,3 +194,20 @@ async def test_a_key_by_reference_is_changed_at_a_start(tmp_path: Path) -> None:
         station = Station(house, service, station.tokens)
         assert (await station.ask("ma", asks.ShowAsk(case=case))).case
         assert (await keys(service, house)).kept_in == "reference"
+
+
+async def test_the_terminal_changes_the_key_without_a_daemon_too(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.config.write_text(CONFIG, encoding="utf-8")
+    assert (await site.fzalert("user", "list")).code == 0
+    before = custody.KeysView.model_validate_json(
+        (await site.fzalert("--json", "keys", "status")).out
+    )
+    after = custody.KeysView.model_validate_json(
+        (await site.fzalert("--json", "keys", "rotate")).out
+    )
+    assert after.master != before.master
+    assert after.former == [f"master.key.old-{before.master}"]
+    shown = await site.fzalert("keys", "status")
+    assert after.master in shown.out
+    assert "▲ 旧 old" in shown.out
