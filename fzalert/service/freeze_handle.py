@@ -243,6 +243,17 @@ class MeasureHandle:
         (file,) = (await self._case.change(ask, by)).files
         return base64.b64decode(file.data)
 
+    async def iso20022(self, *, by: Actor) -> bytes:
+        """The approved instruction as camt.056.001.08; it goes on record who took it."""
+        ask = asks.Iso20022Ask(case=self._case.id, measure=self.id)
+        (file,) = (await self._case.change(ask, by)).files
+        return base64.b64decode(file.data)
+
+    async def read_iso20022(self, xml: str, *, by: Actor) -> None:
+        """Take a bank's camt.029.001.09 as its receipt, or as its acknowledgement."""
+        ask = asks.Iso20022AnswerAsk(case=self._case.id, measure=self.id, xml=xml)
+        await self._case.change(ask, by)
+
     async def _prepare(
         self,
         kind: InstructionKind,

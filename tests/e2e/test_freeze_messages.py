@@ -16,6 +16,7 @@ from lxml import etree
 import fzalert
 from fzalert.freeze.model import InstructionKind
 from fzalert.service import freeze_models as asks
+from fzalert.service.freeze_handle import Freeze, MeasureHandle
 from fzalert.testing.house import House
 from fzalert.testing.processes import Ended, Site
 from tests.e2e.test_freeze_service import UNIT, Station
@@ -61,6 +62,10 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
+async def handle(station: Station, case: str) -> MeasureHandle:
+    return (await Freeze(station.api).case(case, by=await station.by("ma"))).measure("m1")
+
+
 async def _reads(desk: Desk, case: str, xml: bytes) -> Ended:
     (desk.site.folder / "answer.xml").write_bytes(xml)
     return await desk.types("iso20022", case, "m1", "--read", "answer.xml")
@@ -89,7 +94,9 @@ async def test_a_stop_goes_out_as_camt_056_and_its_camt_029_is_the_receipt(desk:
     async with desk.open() as station:
         other = answer(case=f"{case}-m1-9").decode()
         with pytest.raises(fzalert.InputError, match="not about this request"):
-            await station.ask("ma", asks.Iso20022AnswerAsk(case=case, measure="m1", xml=other))
+            await (await handle(station, case)).read_iso20022(other, by=await station.by("ma"))
+        again = await (await handle(station, case)).iso20022(by=await station.by("ma"))
+        assert b"FRAD" in again
     refused = told(
         await _reads(desk, case, answer("RJCR", case=application, details=reason("BE01")))
     )

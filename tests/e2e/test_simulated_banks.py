@@ -16,6 +16,7 @@ from stdnum import luhn
 
 import fzalert
 from fzalert.access import Actor, Directory
+from fzalert.cli import main
 from fzalert.clock import SystemClock
 from fzalert.desk.simulation import count_log, read_scenario
 from fzalert.desk.simulation.scenario import Chances, Does
@@ -350,3 +351,22 @@ def test_the_same_seed_draws_the_same() -> None:
     shares = [sum(rule.does is does for rule in drawn[0]) / 300 for does in Does]
     assert 0.1 < shares[list(Does).index(Does.REFUSE)] < 0.3
     assert 0.4 < shares[list(Does).index(Does.BOOKS)] < 0.8
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--refuse", "0.7", "--silent", "0.6"], "more than all"),
+        (["--refuse", "2"], "refuse"),
+        (["--banks", "99"], "more in a scenario"),
+        (["--scenario", "missing.toml"], "cannot be read"),
+    ],
+)
+def test_flags_that_cannot_be_meant_are_refused_before_anything_opens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], why: str
+) -> None:
+    folder = tmp_path / "banks"
+    sender = ["--sender", "ab" * 32, "--folder", str(folder)]
+    assert main(["simulate", "bank", *sender, *words]) == 2
+    assert why in capsys.readouterr().err
+    assert not folder.exists()
