@@ -366,7 +366,7 @@ async def answered(desk: Desk, purpose: str) -> tuple[list[dict[str, Any]], Any]
 async def post(desk: Desk, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
     """Send what a hostile program would, with every cookie of the browser."""
     cookies = {str(c["name"]): str(c["value"]) for c in await desk.page.context.cookies()}
-    async with httpx.AsyncClient(cookies=cookies) as client:
+    async with httpx.AsyncClient(cookies=cookies, timeout=60) as client:
         return await client.post(
             desk.url + path, json=body, headers={"sec-fetch-site": "same-origin", **headers}
         )
@@ -397,7 +397,7 @@ async def test_an_answer_that_another_site_coaxed_out_of_a_person_fits_nowhere(
     async with pages(house, desk.service) as other:
         await desk.page.goto(other + "login")
         answer = await desk.page.evaluate(ANSWER, asked.json()["challenge"])
-    async with httpx.AsyncClient(cookies={"fz-try": browser}) as client:
+    async with httpx.AsyncClient(cookies={"fz-try": browser}, timeout=60) as client:
         told = await client.post(desk.url + "passkeys/sign-in", json={"answer": answer})
     assert (told.status_code, told.json()["code"]) == (401, "passkey-refused")
     assert "set-cookie" not in told.headers
