@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ __all__ = ["BoardPages", "Clock", "Row", "Totals", "clock_of_measure"]
 
 MOST_ROWS = 200
 """Rows of a page; the most urgent stand on it, and the search finds the others."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _HELD = frozenset(
     {
         *("stopped", "freeze_draft", "freeze_approved", "freeze_sent"),
@@ -95,7 +96,9 @@ def clock_of_measure(measure: MeasureView, now: datetime) -> Clock:
     """The clock of a measure as the server sees it."""
     due = measure.next.due_at
     if due is None:
-        return Clock(None, "–", "", "", "", words.STATES[measure.state].tone)
+        waits = primary_act(measure) is not None
+        text, zh, en = ("待办", "等人处理", "waits for a person") if waits else ("–", "", "")
+        return Clock(None, text, zh, en, "", words.STATES[measure.state].tone)
     zh, en = words.deadline_words(measure.next.deadline)
     return Clock(
         int(due.timestamp() * 1000),
@@ -175,8 +178,10 @@ class BoardPages:
 
     def _values(self, rows: Sequence[BoardRow], search: str) -> dict[str, Any]:
         now = self._desk.clock.now()
+        # What waits for one of us has no clock of the law, and is not left at the end for that.
+        first = sorted(rows, key=lambda row: _urgency(row.measure, now))
         return {
-            "rows": [_row(row, now) for row in rows[:MOST_ROWS]],
+            "rows": [_row(row, now) for row in first[:MOST_ROWS]],
             "more": max(0, len(rows) - MOST_ROWS),
             "totals": totals([row.measure for row in rows]),
             "search": search,
@@ -201,6 +206,13 @@ def _row(row: BoardRow, now: datetime) -> Row:
         else f"{case_path(row.case)}#{measure.id}",
         case_href=case_path(row.case),
     )
+
+
+def _urgency(measure: MeasureView, now: datetime) -> datetime:
+    """When a measure has to be looked at: its deadline, or now where it waits for a person."""
+    if measure.next.due_at is not None:
+        return measure.next.due_at
+    return _NEVER if primary_act(measure) is None else now
 
 
 def _key(rows: Sequence[BoardRow]) -> object:

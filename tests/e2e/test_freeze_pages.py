@@ -208,6 +208,13 @@ async def test_the_focus_stays_on_its_row_while_the_board_changes(
     await expect(rows.first.locator(".count")).to_contain_text("30 分钟录入")
     before = await rows.first.locator(".clock").text_content()
     await expect(rows.first.locator(".clock")).not_to_have_text(before or "")
+    await seat.goto(f"/freeze/case/{first.id}")
+    await expect(seat.page.locator("#link")).to_contain_text("实时")
+    reject = seat.page.get_by_role("link", name="退回紧急止付")
+    await reject.focus()
+    await first.measure("m1").approve(by=await at.by("li"))
+    await expect(seat.page.locator("#m1 .badge").first).to_contain_text("已批准，未发送")
+    await expect(seat.page.locator("#history li").first).to_contain_text("li 批准")
     assert seat.errors == []
 
 

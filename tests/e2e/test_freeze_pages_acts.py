@@ -287,3 +287,23 @@ async def test_what_is_not_there_is_said_so(at: Station) -> None:
         ):
             assert (await ma.web.get(page)).status_code == 404, page
         assert (await ma.web.get("/freeze/case/nobody")).status_code in {404, 422}
+
+
+async def test_pages_are_told_of_every_event_and_never_show_what_is_older(at: Station) -> None:
+    case = await at.case()
+    async with visitor(at, "ma") as ma:
+        assert "草稿，未提交" in (await ma.web.get("/freeze")).text
+        seen = await at.service.changed(0, 0)
+        await ma.did(f"/freeze/case/{case.id}/m1/submit")
+        assert await at.service.changed(seen, 0) != seen
+        assert "待审批" in (await ma.web.get("/freeze")).text
+
+
+async def test_what_waits_for_a_person_stands_before_what_has_hours_left(at: Station) -> None:
+    case = await at.case([CARD, SECOND_CARD])
+    await at.stopped(case)
+    async with visitor(at, "ma") as ma:
+        await ma.did(f"/freeze/case/{case.id}/m2/submit")
+        page = (await ma.web.get("/freeze")).text
+    assert page.index(f"row-{case.id}-m2") < page.index(f"row-{case.id}-m1")
+    assert "等人处理" in page
