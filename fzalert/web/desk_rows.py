@@ -18,7 +18,7 @@ from fzalert.freeze.package import (
     result_of,
 )
 from fzalert.web.words import Badge
-from fzalert.web.writing import when
+from fzalert.web.writing import BEIJING, when
 
 __all__ = [
     "KINDS",
@@ -115,6 +115,7 @@ class DeskRow:
     amount: str
     received: str
     clock: Clock
+    opened: str
     taken: str
     result: Badge | None
     answered_by: str
@@ -200,10 +201,11 @@ def row(item: InboxItem, now: datetime, names: Mapping[str, str]) -> DeskRow:
         amount=_money(_amount(item)),
         received=when(item.received_at),
         clock=_clock(item, now),
+        opened=names.get(item.opened_by, item.opened_by),
         taken=names.get(item.taken_by, item.taken_by),
         result=result,
         answered_by=names.get(item.answered_by, item.answered_by),
-        answered_at=when(item.answered_at) if item.answered_at else _NOBODY,
+        answered_at=_full(item.answered_at) if item.answered_at else _NOBODY,
         is_paper=not item.sender,
     )
 
@@ -231,7 +233,7 @@ def detail(
         name=package.account.name,
         number=grouped(package.account.number),
         amount=_money(_amount(item)),
-        times=tuple(when(one.at) for one in package.inflow),
+        times=tuple(_full(one.at) for one in package.inflow),
         inflow=tuple(
             (when(one.at), _money(one.amount), one.from_name, grouped(one.from_account))
             for one in package.inflow
@@ -244,7 +246,7 @@ def detail(
         approval=""
         if approval is None
         else f"{_RANKS.get(approval.rank.name.lower(), approval.rank.name)}"
-        f" {when(approval.approved_at)}",
+        f" {_full(approval.approved_at)}",
         officers=tuple((one.name, one.certificate) for one in package.officers),
         sha256=item.sha256,
         freezing=measure.kind in {InstructionKind.FREEZE, InstructionKind.RENEW},
@@ -266,8 +268,8 @@ def detail(
         frozen="" if receipt is None or receipt.frozen is None else _money(receipt.frozen),
         balance="" if receipt is None or receipt.balance is None else _money(receipt.balance),
         cause="" if receipt is None else receipt.cause,
-        started=when(receipt.started_at) if receipt and receipt.started_at else "",
-        expires=when(receipt.expires_at) if receipt and receipt.expires_at else "",
+        started=_full(receipt.started_at) if receipt and receipt.started_at else "",
+        expires=_full(receipt.expires_at) if receipt and receipt.expires_at else "",
     )
 
 
@@ -291,11 +293,16 @@ def _proved(item: InboxItem) -> Proved:
         signer=item.sender or "–",
         unit=f"{unit} {item.package.sender.unit_code}" if item.sender else unit,
         key_id=origin.key_id or _NOBODY,
-        signed_at=when(origin.signed_at) if origin.signed_at else _NOBODY,
+        signed_at=_full(origin.signed_at) if origin.signed_at else _NOBODY,
         certificate="" if line is None else line.fingerprint.removeprefix("sha256:"),
         names="" if line is None else ", ".join(line.names),
         until=when(line.until, seconds=False) if line is not None and line.until else _NOBODY,
     )
+
+
+def _full(moment: datetime) -> str:
+    """A moment with its year: what is compared, printed and kept."""
+    return moment.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _amount(item: InboxItem) -> Decimal:
