@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 
 from typing_extensions import override
 
-from fzalert import ChannelUnavailable, ConfigError, FateUnknown
+from fzalert import ChannelUnavailable, ConfigError, FateUnknown, IntegrityError
 from fzalert.messages import (
     Answer,
     BankPackage,
@@ -30,9 +30,11 @@ from fzalert.messages import (
     TargetKind,
 )
 from fzalert.ports import (
+    DESK_ROWS,
     AdapterContext,
     Capabilities,
     ChannelConfig,
+    DeskRow,
     Health,
     HealthState,
     InboundBatch,
@@ -41,13 +43,16 @@ from fzalert.ports import (
     get_logger,
 )
 from fzalert_bank.answers import AnswerPage, application_of, read_taken
-from fzalert_bank.config import BankConfig, Desk
+from fzalert_bank.config import BankConfig
 from fzalert_bank.line import DeskLine
+from fzalert_bank.reach import Reach, check_desk_url
 
 __all__ = ["BankDesks"]
 
 OPEN_WITHIN = 3.0
 """Seconds that opening waits for the desks' first answers; they are asked on afterwards."""
+LOOK_EVERY = 15.0
+"""Seconds between looks at the directory; it is looked at before each sending as well."""
 KEPT_MS = 400 * 86_400_000
 """How long it is kept which message an application was sent as; a freeze lasts a year at most."""
 _log = get_logger("fzalert.bank")
@@ -61,9 +66,17 @@ class BankDesks:
     def __init__(self, config: BankConfig, context: AdapterContext) -> None:
         self._config = config
         self._context = context
+        self._reaches = {desk.name: desk.reach() for desk in config.desks}
         self._lines = {
-            desk.name: DeskLine(desk, config, context, self._arrived) for desk in config.desks
+            name: DeskLine(reach, config, context, self._arrived)
+            for name, reach in self._reaches.items()
         }
+        if config.certificate is not None and config.key is not None:
+            # Ours is looked at before a night on which it is needed.
+            _ = Reach("", "", (), (), config.certificate, config.key, config.ca).tls()
+        self._following: dict[str, asyncio.Task[None]] = {}
+        self._faults: dict[str, str] = {}
+        self._changing = asyncio.Lock()
         self._work: list[asyncio.Task[None]] = []
         self._pages: deque[_Page] = deque()
         self._has_page = asyncio.Event()
@@ -75,11 +88,11 @@ class BankDesks:
     @property
     def capabilities(self) -> Capabilities:
         """One package at a time for each desk; the desks beside each other."""
-        desks = len(self._config.desks)
+        desks = len(self._config.desks) or self._config.most_desks
         return Capabilities(
             kinds=frozenset({TargetKind.BANK_DESK}),
             rendition=RenditionKind.BANK,
-            addresses=frozenset(self._lines),
+            addresses=frozenset(self._reaches) if self._reaches else None,
             window=desks,
             per_target=1,
             idempotent_key=True,
@@ -88,14 +101,18 @@ class BankDesks:
         )
 
     async def __aenter__(self) -> Self:
-        keep = self._context.background.keep
+        for name in self._lines:
+            self._follow(name)
+        await self._look()
+        if self._reaches:
+            _log.warning("bank.desks_in_settings", channel=self._config.name)
         self._work = [
-            *(keep(f"bank-{name}", line.follow) for name, line in self._lines.items()),
+            self._context.background.keep(f"bank-{self._config.name}-desks", self._watch),
             self._context.background.once("bank-forget", self._forget),
         ]
         try:
             async with asyncio.timeout(min(OPEN_WITHIN, self._config.answer_timeout)):
-                for line in self._lines.values():
+                for line in list(self._lines.values()):
                     await line.asked.wait()
         except TimeoutError:
             return self  # health says which is down; it is asked on
@@ -109,16 +126,20 @@ class BankDesks:
     ) -> None:
         self._closed = True
         self._has_page.set()
-        for task in self._work:
+        work = [*self._work, *self._following.values()]
+        for task in work:
             task.cancel()
-        if self._work:
-            await asyncio.wait(self._work, timeout=self._config.answer_timeout)
+        if work:
+            await asyncio.wait(work, timeout=self._config.answer_timeout)
 
     async def submit(self, batch: Sequence[Submission], wire: Wire) -> None:
         """Post the batch, every desk beside the others."""
         turns: dict[str, list[Submission]] = {}
         for one in batch:
             turns.setdefault(one.target.address, []).append(one)
+        for name in turns:
+            # An entry may have come into use, or gone, in this very minute.
+            await self._look(name)
         async with asyncio.TaskGroup() as desks:
             for some in turns.values():
                 desks.create_task(self._take_turns(some, wire))
@@ -140,6 +161,7 @@ class BankDesks:
         """How many desks answer, and why the others do not."""
         lines = list(self._lines.values())
         down = [line for line in lines if not line.is_up]
+        faults = [f"{name}: {why}" for name, why in sorted(self._faults.items())]
         figures = (
             ("desks_up", len(lines) - len(down)),
             ("acknowledged", self._acknowledged),
@@ -148,18 +170,107 @@ class BankDesks:
         )
         told = [line.latency_ms for line in lines if line.latency_ms is not None]
         latency = max(told, default=None)
-        if not down:
+        told_down = faults + [f"{line.desk.name}: {line.why_down}" for line in down]
+        if not lines and not faults:
+            detail = "the directory of desks has no desk on this channel: fzalert contacts add"
+            return Health(HealthState.UNKNOWN, detail, latency, figures)
+        if not told_down:
             return Health(HealthState.UP, "", latency, figures)
-        words = "; ".join(f"{line.desk.name}: {line.why_down}" for line in down[:3])
-        more = f"; and {len(down) - 3} more" if len(down) > 3 else ""
+        words = "; ".join(told_down[:3])
+        more = f"; and {len(told_down) - 3} more" if len(told_down) > 3 else ""
         state = HealthState.DOWN if len(down) == len(lines) else HealthState.SLOW
-        if not any(line.asked.is_set() for line in lines):
+        if lines and not any(line.asked.is_set() for line in lines):
             state = HealthState.UNKNOWN
         return Health(state, words + more, latency, figures)
 
     @override
     def __repr__(self) -> str:
         return f"BankDesks({self._config.name!r}, desks={len(self._lines)})"
+
+    # -- desks -----------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Follow the directory: what two persons approved comes into use when its day is over."""
+        while not self._closed:
+            await self._context.clock.sleep(LOOK_EVERY)
+            await self._look()
+
+    async def _look(self, name: str = "") -> None:
+        """Take the directory's desks as they are now, or one of them."""
+        async with self._changing:
+            found: dict[str, list[tuple[str, bytes]]] = {name: []} if name else {}
+            prefix = f"{DESK_ROWS}{name}/" if name else DESK_ROWS
+            for key, value in await self._context.state.items(prefix):
+                found.setdefault(key.split("/")[1], []).append((key, value))
+            known = {name} if name else {*found, *self._lines, *self._faults}
+            for desk in sorted(known):
+                await self._use(desk, found.get(desk, []))
+
+    async def _use(self, name: str, rows: list[tuple[str, bytes]]) -> None:
+        """Give a desk the line that it is to have now, or none."""
+        try:
+            row = DeskRow.current(rows, self._context.clock.millis())
+            reach = self._reaches.get(name) if row is None else self._reach_of(row)
+            line = self._lines.get(name)
+            if reach == (None if line is None else line.desk):
+                self._faults.pop(name, None)
+                return
+            made = (
+                None
+                if reach is None
+                else DeskLine(reach, self._config, self._context, self._arrived)
+            )
+        except (ConfigError, IntegrityError) as error:
+            why = str(error.args[0])
+            if self._faults.get(name) != why:
+                _log.error("bank.bad_entry", channel=self._config.name, desk=name, why=why)
+            self._faults[name] = why
+            made = None
+        else:
+            self._faults.pop(name, None)
+        old = self._following.pop(name, None)
+        self._lines.pop(name, None)
+        if old is not None:
+            old.cancel()
+            await asyncio.wait([old], timeout=self._config.answer_timeout)
+        if made is not None:
+            self._lines[name] = made
+            self._follow(name)
+
+    def _reach_of(self, row: DeskRow) -> Reach:
+        """What the directory says, with the certificate that we show to that desk.
+
+        Raises:
+            ConfigError: The entry cannot be used.
+        """
+        check_desk_url(row.address, private=self._config.private)
+        if not row.public_keys:
+            raise ConfigError("its entry names no key that the desk signs with")
+        told = self._reaches.get(row.desk)
+        if told is not None:
+            certificate, key, ca = told.certificate, told.key, told.ca
+        elif self._config.certificate is not None and self._config.key is not None:
+            certificate, key, ca = self._config.certificate, self._config.key, self._config.ca
+        else:
+            raise ConfigError(
+                "the channel names desks in its settings, and not this one: give it certificate"
+                " and key instead of desks"
+            )
+        return Reach(
+            row.desk,
+            row.address,
+            row.public_keys,
+            (row.institution,),
+            certificate,
+            key,
+            ca,
+            row.certificate,
+            self._config.private,
+        )
+
+    def _follow(self, name: str) -> None:
+        line = self._lines[name]
+        self._following[name] = self._context.background.keep(f"bank-{name}", line.follow)
 
     # -- packages --------------------------------------------------------------------------
 
@@ -187,7 +298,7 @@ class BankDesks:
         if not isinstance(package, BankPackage):
             return _never("A desk takes packages, and nothing else.")
         if one.target.kind is not TargetKind.BANK_DESK or one.target.address not in self._lines:
-            return _never("There is no such desk in `desks` of this channel.")
+            return _never("The directory has no such desk on this channel that may be used now.")
         institutions = self._lines[one.target.address].desk.institutions
         if institutions and package.institution not in institutions:
             return Receipt(
@@ -233,7 +344,7 @@ class BankDesks:
 
     # -- answers ---------------------------------------------------------------------------
 
-    async def _arrived(self, desk: Desk, page: AnswerPage) -> None:
+    async def _arrived(self, desk: Reach, page: AnswerPage) -> None:
         """Give a page to the engine; once it is on disk, move the desk's cursor."""
         rows = []
         for wire in page.items:
@@ -250,7 +361,7 @@ class BankDesks:
         if await self._context.state.get(f"cursor/{desk.name}") != cursor:
             await self._context.state.put(f"cursor/{desk.name}", cursor)
 
-    async def _row(self, desk: Desk, wire: bytes) -> Answer | None:
+    async def _row(self, desk: Reach, wire: bytes) -> Answer | None:
         """An answer that this desk signed, to what was sent to this desk; anything else is none."""
         names = {"channel": self._config.name, "desk": desk.name}
         try:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fzalert import ConfigError
-from fzalert.http import check_url
 from fzalert.ports import ChannelConfig
+from fzalert_bank.reach import Reach, check_desk_url
 
 __all__ = ["BankConfig", "Desk"]
 
@@ -53,51 +52,58 @@ class Desk(BaseModel):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         try:
-            origin = check_url(self.url, self.private_hosts)
+            check_desk_url(self.url, private=self.private)
         except ConfigError as error:
             raise ValueError(f"{error.args[0]} {error.hint}".strip()) from None
-        parts = urlsplit(self.url)
-        if parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError("url ends behind the port: the rest is known")
-        if origin.scheme != "https":
-            raise ValueError("url must be https: accounts and names travel on this line")
         return self
 
-    @property
-    def host(self) -> str:
-        """The desk's host, for health and logs."""
-        return (urlsplit(self.url).hostname or "").rstrip(".")
-
-    @property
-    def private_hosts(self) -> frozenset[str]:
-        """What the HTTP pool is told about the host."""
-        host = (urlsplit(self.url).hostname or "").rstrip(".")
-        return frozenset({host}) if self.private else frozenset()
+    def reach(self) -> Reach:
+        """How it is reached, as long as the directory does not say otherwise."""
+        return Reach(
+            self.name,
+            self.url,
+            self.public_keys,
+            self.institutions,
+            self.certificate,
+            self.key,
+            self.ca,
+            private=self.private,
+        )
 
     def tls(self) -> ssl.SSLContext:
-        """Trust and client certificate of this line.
-
-        Raises:
-            ConfigError: A file cannot be read, or key and certificate do not belong together.
-        """
-        try:
-            context = ssl.create_default_context(cafile=None if self.ca is None else str(self.ca))
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.load_cert_chain(self.certificate, self.key)
-        except OSError as error:
-            raise ConfigError(
-                f"The certificates for the desk {self.name} cannot be used:"
-                f" {error.strerror or error}.",
-                hint="Check certificate, key and ca of the desk.",
-            ) from error
-        return context
+        """Trust and client certificate of this line. Raises as `Reach.tls`."""
+        return self.reach().tls()
 
 
 class BankConfig(ChannelConfig):
-    """The desks that this channel reaches."""
+    """Who we are to the desks, and how long we wait.
 
+    Which desks there are, where, and with which certificate and keys, comes from the directory of
+    desks, where two persons agree on each.
+    """
+
+    certificate: Path | None = Field(
+        default=None,
+        description="Our client certificate for every desk, chain included, in PEM. Address,"
+        " certificate and keys of the desks come from the directory.",
+    )
+    key: Path | None = Field(default=None, description="Its private key in PEM.")
+    ca: Path | None = Field(
+        default=None,
+        description="Authority of the desks' certificates in PEM, for entries of the directory that"
+        " have none; without it those that this machine trusts.",
+    )
+    private: bool = Field(
+        default=True, description="The desks' hosts are in a network of ours or of theirs."
+    )
+    most_desks: int = Field(
+        default=50, ge=1, le=200, description="How many desks are written to at the same time."
+    )
     desks: tuple[Desk, ...] = Field(
-        min_length=1, max_length=200, description="The desks, a table each."
+        default=(),
+        max_length=200,
+        description="Desks that are not in the directory yet, a table each; instead of certificate"
+        " and key. What the directory says of one counts more. Move them there.",
     )
     answer_timeout: float = Field(
         default=10.0,
@@ -120,4 +126,16 @@ class BankConfig(ChannelConfig):
             raise ValueError(f"two desks are called {twice[0]}")
         if self.connections != 1:
             raise ValueError("this channel has one connection set for each desk: no connections")
+        ours = (self.certificate, self.key)
+        if self.desks and any(ours):
+            raise ValueError(
+                "certificate and key go with the directory of desks, `desks` is the way before it:"
+                " enter each desk with `fzalert contacts add`, let a second person approve it, and"
+                " take `desks` out a day later"
+            )
+        if not self.desks and not all(ours):
+            raise ValueError(
+                "give certificate and key, ours for every desk; the desks themselves are entered"
+                " with `fzalert contacts add`"
+            )
         return self

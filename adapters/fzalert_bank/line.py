@@ -18,7 +18,8 @@ from fzalert import ChannelUnavailable, ConfigError, FateUnknown
 from fzalert.http import HttpAnswer
 from fzalert.ports import AdapterContext, get_logger, sign_request
 from fzalert_bank.answers import AnswerPage, read_page
-from fzalert_bank.config import BankConfig, Desk
+from fzalert_bank.config import BankConfig
+from fzalert_bank.reach import Reach
 
 __all__ = ["DeskLine"]
 
@@ -53,10 +54,10 @@ class DeskLine:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: Reach,
         config: BankConfig,
         context: AdapterContext,
-        deliver: Callable[[Desk, AnswerPage], Awaitable[None]],
+        deliver: Callable[[Reach, AnswerPage], Awaitable[None]],
     ) -> None:
         self.desk = desk
         self.is_up = False

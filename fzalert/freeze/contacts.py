@@ -337,9 +337,17 @@ def _rows_of(versions: Iterable[Change]) -> dict[tuple[str, str], DeskRow]:
         until = min((_millis(end) for end in ends if end is not None), default=0)
         since = max(_millis(change.use_from), _millis(change.desk.valid_from))
         for way in change.desk.ways:
-            if way.kind != "mail":
+            if way.kind == "paper":
                 continue
-            row = DeskRow(change.code, change.code, way.address, way.certificate, since, until)
+            row = DeskRow(
+                change.code,
+                change.code,
+                way.address,
+                way.certificate,
+                since,
+                until,
+                way.public_keys,
+            )
             found[way.channel, row.key] = row
     return found
 

@@ -62,7 +62,8 @@ class Way(_Value):
         kind: How; on paper it is printed and faxed or carried.
         channel: Name of the configured channel; empty for paper.
         address: Mailbox, URL or fax number.
-        certificate: The desk's certificate in PEM, for mail.
+        certificate: The desk's certificate in PEM: for mail with an RSA key; over https the one
+            that its server shows, or its authority's, and no other is trusted then.
         public_keys: Keys that the desk signs its answers with (Ed25519, hex).
     """
 
@@ -78,6 +79,11 @@ class Way(_Value):
             raise ValueError(f"a way by {self.kind} needs channel and address")
         if self.kind == "mail" and not self.certificate:
             raise ValueError("a way by mail needs the desk's certificate")
+        if self.kind == "https":
+            if not self.address.startswith("https://"):
+                raise ValueError("a way by https has an address that begins with https://")
+            if not self.public_keys:
+                raise ValueError("a way by https needs the keys that the desk signs with")
         return self
 
 

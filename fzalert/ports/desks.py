@@ -28,9 +28,11 @@ class DeskRow:
         desk: Name of the target.
         institution: Code of the institution that a package has to be for.
         address: Mailbox or URL.
-        certificate: In PEM, that of the desk; a mail is encrypted for it.
+        certificate: In PEM, that of the desk: a mail is encrypted for it; over TLS it, or the
+            authority in it, is the only one that is trusted.
         use_from: Milliseconds since the epoch, from which it may be used.
         use_until: Milliseconds since the epoch, until which; 0 for good.
+        public_keys: Keys that the desk signs its answers with (Ed25519, hex).
     """
 
     desk: str
@@ -39,6 +41,7 @@ class DeskRow:
     certificate: str = ""
     use_from: int = 0
     use_until: int = 0
+    public_keys: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -58,7 +61,10 @@ class DeskRow:
         """
         try:
             found = json.loads(value)
+            # Rows of an earlier version have no keys.
+            found = {"public_keys": (), **found}
             wanted = {field.name: found[field.name] for field in fields(cls)}
+            wanted["public_keys"] = tuple(map(str, wanted["public_keys"]))
         except (ValueError, LookupError, TypeError):
             raise IntegrityError("A row of the directory of desks cannot be read.") from None
         return cls(**wanted)

@@ -19,7 +19,7 @@ from fzalert.freeze.book import Around, CaseBook, Change
 from fzalert.freeze.commands import Authority, Escalate, Facts
 from fzalert.freeze.contacts import ContactBook
 from fzalert.freeze.deadlines import Due, DueKind, command_for
-from fzalert.freeze.events import CallData
+from fzalert.freeze.events import CallData, Escalated
 from fzalert.freeze.ladder import HUMAN_RUNGS, next_rung, next_step
 from fzalert.freeze.model import FreezeCase, Instruction, Measure
 from fzalert.log import get_logger
@@ -178,7 +178,7 @@ class Ladder:
             change = await self._book.do(case_id, command, look=look, fired=fired)
             self._handed_over(change, out)
         for event in change.events:
-            if event.type == "deadline.escalated":
+            if isinstance(event, Escalated):
                 _log.warning(
                     "freeze.escalated",
                     application=command.application_id,
