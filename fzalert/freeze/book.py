@@ -8,9 +8,10 @@ is refused changes nothing but the record.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
@@ -34,7 +35,6 @@ from fzalert.freeze.keys import KEYS, CaseKey, Sealer
 from fzalert.freeze.model import FreezeCase
 from fzalert.freeze.policy import Policy
 from fzalert.freeze.shelf import Shelf
-from fzalert.log import get_logger
 from fzalert.store import (
     Acceptance,
     ChangeSet,
@@ -45,8 +45,6 @@ from fzalert.store import (
     Store,
 )
 from fzalert.store import Event as StoredEvent
-
-log = get_logger("fzalert.freeze")
 
 __all__ = ["Around", "CaseBook", "Change", "Entry", "Exhibit", "Look", "stream_of"]
 
@@ -235,6 +233,21 @@ class CaseBook:
         """How many instructions a person prepared or approved today, or of a unit by its code."""
         return await self._daily.counted(who, self.now())
 
+    @contextlib.asynccontextmanager
+    async def look_at_plain(
+        self, who: str
+    ) -> AsyncIterator[tuple[list[StateRow], list[EvidenceEntry]]]:
+        """Count a look at data in plain; what is given goes into the commit that records the look.
+
+        Args:
+            who: The person, by actor id.
+
+        Raises:
+            AccessDenied: The person has looked as often as anybody may in a day.
+        """
+        async with self._daily.look(who, self.now()) as counted:
+            yield counted
+
     async def sealed_document(self, case_id: str, name: str, body: bytes) -> StateRow:
         """The row that keeps a document, for the commit that attaches it.
 
@@ -393,13 +406,7 @@ class CaseBook:
             raise _unmet(answer)
         for alarm in self._daily.alarms(events, command.by):
             if alarm.is_new:
-                log.warning(
-                    "freeze.limit",
-                    of=alarm.of,
-                    kind=alarm.kind,
-                    count=alarm.count,
-                    limit=alarm.limit,
-                )
+                alarm.tell()
         return Change(after, events, committed)
 
     async def _write(
@@ -433,7 +440,7 @@ class CaseBook:
         rows = [] if case is not None else [key.row(self._sealer)]
         rows += self._index_rows(case, after)
         alarms = self._daily.alarms(events, by)
-        evidence += [alarm.entry(by) for alarm in alarms if alarm.is_new]
+        evidence += [alarm.entry(by.actor) for alarm in alarms if alarm.is_new]
         rows += self._daily.rows(case_id, events, by)
         rows += await self._daily.alarm_rows(alarms, self.now())
         rows += _once_rows(case_id, events, by)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from fzalert.errors import AccessDenied
 from fzalert.evidence import Json
 from fzalert.freeze.commands import Approve, Authority, Command, MarkSent, Prepare
 from fzalert.freeze.events import (
@@ -24,7 +25,10 @@ from fzalert.freeze.events import (
 )
 from fzalert.freeze.policy import Policy
 from fzalert.freeze.values import legal_day
-from fzalert.store import EvidenceEntry, StateRow, Store
+from fzalert.log import get_logger
+from fzalert.store import ChangeSet, EvidenceEntry, StateRow, Store
+
+log = get_logger("fzalert.freeze")
 
 __all__ = ["COUNTS", "LIMITS", "Alarm", "Daily", "alarms_of_day"]
 
@@ -34,7 +38,9 @@ SENDS = "freeze-sent-count"
 """The same for what was sent."""
 LIMITS = "freeze-limit"
 """Namespace of the alarms of a day: who is near a limit, or has reached it."""
-_NAMESPACES = {"measures": COUNTS, "sends": SENDS}
+REVEALS = "freeze-reveal-count"
+"""The same for looks at data in plain."""
+_NAMESPACES = {"measures": COUNTS, "sends": SENDS, "reveals": REVEALS}
 _LIMIT_NAMES = {
     "measures": ("officer_daily", "unit_daily"),
     "sends": ("officer_sends_daily", "unit_sends_daily"),
@@ -47,7 +53,7 @@ class Alarm:
 
     Attributes:
         of: The person's actor id, or the code of the unit.
-        kind: measures (prepared and approved) or sends.
+        kind: measures (prepared and approved), sends, or reveals (looks at data in plain).
         count: How many so far, this one included.
         limit: How many there may be.
         is_new: Whether this act crossed the line; otherwise it was crossed before.
@@ -64,7 +70,11 @@ class Alarm:
         """Whether the next act is refused."""
         return self.count >= self.limit
 
-    def entry(self, by: Authority) -> EvidenceEntry:
+    def tell(self) -> None:
+        """Tell the log."""
+        log.warning("freeze.limit", of=self.of, kind=self.kind, count=self.count, limit=self.limit)
+
+    def entry(self, actor: str) -> EvidenceEntry:
         """The row of the record."""
         facts: dict[str, Json] = {
             "of": self.of,
@@ -73,7 +83,7 @@ class Alarm:
             "limit": self.limit,
         }
         what = "limit.reached" if self.reached else "limit.near"
-        return EvidenceEntry("store", by.actor, what, facts)
+        return EvidenceEntry("store", actor, what, facts)
 
 
 class Daily:
@@ -112,6 +122,38 @@ class Daily:
         )
         return replace(command, by=told)
 
+    @contextlib.asynccontextmanager
+    async def look(
+        self, who: str, now: datetime
+    ) -> AsyncIterator[tuple[list[StateRow], list[EvidenceEntry]]]:
+        """Count a look of a person at data in plain; the rows go into the commit that records it.
+
+        Raises:
+            AccessDenied: The person has looked as often as anybody may in a day; on record.
+        """
+        limit = self._policy.limit("officer_reveals_daily")
+        async with self._one_by_one:
+            count = await self.counted(who, now, "reveals") + 1
+            alarm = Alarm(who, "reveals", count, limit, count in {self._near(limit), limit})
+            if count > limit:
+                facts: dict[str, Json] = {"of": who, "kind": "reveals", "limit": limit}
+                entry = EvidenceEntry("store", who, "limit.refused", facts)
+                await self._store.commit(ChangeSet(evidence=(entry,)))
+                raise AccessDenied(
+                    f"Nobody looks at more than {limit} cases in plain in a day.",
+                    hint="A head raises officer_reveals_daily in the policy, or another person"
+                    " looks; it is on record.",
+                )
+            key = f"{legal_day(now)}/{who}/{count:06d}"
+            near = [alarm] if count >= self._near(limit) else []
+            rows = [StateRow(REVEALS, key, b"1"), *await self.alarm_rows(near, now)]
+            yield rows, [alarm.entry(who)] if alarm.is_new else []
+        if alarm.is_new:
+            alarm.tell()
+
+    def _near(self, limit: int) -> int:
+        return -(-limit * self._policy.limit("daily_alarm_percent") // 100)
+
     async def counted(self, who: str, now: datetime, kind: str = "measures") -> int:
         """How many acts of a person, by actor id, or of a unit, by its code, there are today."""
         if not who:
@@ -149,7 +191,7 @@ class Daily:
             names = zip((by.actor, by.unit), before, _LIMIT_NAMES[kind], strict=True)
             for who, count, name in names:
                 limit = self._policy.limit(name)
-                near = -(-limit * self._policy.limit("daily_alarm_percent") // 100)
+                near = self._near(limit)
                 now = count + 1
                 if who and now >= near:
                     found.append(Alarm(who, kind, now, limit, now in {near, limit}))

@@ -501,9 +501,11 @@ class Freezing:
                 hint="Act with your own token: --token-file, or FZALERT_TOKEN.",
             )
         chain = await self._chain_of(str(facts.get("case", "")))
-        await self._building.store.commit(
-            ChangeSet(evidence=(EvidenceEntry(chain, by.id, act, facts),))
-        )
+        async with self.book.look_at_plain(by.id) as (rows, alarms):
+            entry = EvidenceEntry(chain, by.id, act, facts)
+            await self._building.store.commit(
+                ChangeSet(evidence=(entry, *alarms), state=tuple(rows))
+            )
 
     async def _seen_through(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do a change to its end, also where its caller gives up meanwhile."""

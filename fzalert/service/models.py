@@ -536,7 +536,7 @@ class LimitView(_Strict):
     """Somebody who is near a daily limit of freeze requests, or has reached it."""
 
     of: str = Field(description="The person's actor id, or the code of the unit.")
-    kind: str = Field(description="measures (prepared and approved) or sends.")
+    kind: str = Field(description="measures (prepared and approved), sends, or reveals.")
     count: int = Field(description="How many today.")
     limit: int = Field(description="How many there may be in a day.")
 
