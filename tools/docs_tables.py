@@ -30,7 +30,9 @@ from fzalert_post.relay.answers import read_answer as read_relay
 from fzalert_post.statuses import classify as read_status
 from fzalert_post.statuses import is_mapped as is_status_mapped
 from fzalert_sms.carrier.reports import report_kind_of
-from fzalert_sms.cmpp.results import LOGIN, RESULTS, TABLE
+from fzalert_sms.carrier.results import Table
+from fzalert_sms.cmpp.results import TABLE as CMPP
+from fzalert_sms.smgp.results import TABLE as SMGP
 from tools import docs_cli, docs_log
 from tools.docs_api import first_sentence, public
 from tools.docs_settings import Rows, code, settings, table
@@ -64,24 +66,28 @@ def advice(kind: str, scope: str) -> str:
     return str(kinds.get(f"{kind}/{scope}") or kinds[kind])
 
 
-def cmpp_results() -> str:
+def carrier_results(carrier: Table) -> str:
     """What a gateway answers to a message."""
+    vendor = carrier.vendor
 
     def rows() -> Rows:
-        for number in (*sorted(RESULTS), 100, 255):
-            told = TABLE.meaning(number)
-            shown = {100: "100 to 199", 255: "any other"}.get(number, str(number))
-            reading = f"{told.kind}, {told.scope}"
-            yield shown, told.words, reading, advice(told.kind, told.scope)
-        yield "`not-sendable`", "–", "permanent, message", WORDS["sms.cmpp"]["not-sendable"]
+        for number in sorted(carrier.results):
+            yield from row(str(number), number)
+        yield from row(f"{vendor.start} to {vendor.stop - 1}", vendor.start)
+        yield from row("any other", 0xFFFF)
+        yield "`not-sendable`", "–", "permanent, message", WORDS["sms"]["not-sendable"]
+
+    def row(shown: str, number: int) -> Rows:
+        told = carrier.meaning(number)
+        yield shown, told.words, f"{told.kind}, {told.scope}", advice(told.kind, told.scope)
 
     return table(("code", "meaning", "read as", "what happens, what to do"), rows())
 
 
-def cmpp_logins() -> str:
+def carrier_logins(carrier: Table, adapter: str) -> str:
     """What a gateway answers to a login."""
-    words = WORDS["sms.cmpp"]["login"]
-    rows = ((str(status), LOGIN[status], words[str(status)]) for status in sorted(LOGIN))
+    words = WORDS[adapter]["login"]
+    rows = ((str(status), carrier.login[status], words[str(status)]) for status in carrier.login)
     return table(("status", "meaning", "what to do"), rows)
 
 
@@ -89,7 +95,7 @@ def cmpp_stats() -> str:
     """What a status report's word becomes."""
 
     def rows() -> Rows:
-        for stat in WORDS["sms.cmpp"]["stats"]:
+        for stat in WORDS["sms"]["stats"]:
             kind = report_kind_of(stat)
             yield code(stat), str(kind) if kind else "nothing changes"
 
@@ -243,8 +249,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "names fzalert": names,
     "log events": docs_log.events,
     "evidence": docs_log.acts,
-    "sms.cmpp results": cmpp_results,
-    "sms.cmpp logins": cmpp_logins,
+    "sms.cmpp results": lambda: carrier_results(CMPP),
+    "sms.cmpp logins": lambda: carrier_logins(CMPP, "sms.cmpp"),
+    "sms.smgp results": lambda: carrier_results(SMGP),
+    "sms.smgp logins": lambda: carrier_logins(SMGP, "sms.smgp"),
     "sms.cmpp stats": cmpp_stats,
     "mail.smtp codes": mail_codes,
     "post.webhook statuses": webhook_statuses,

@@ -68,7 +68,7 @@ class CmppPeer:
         return [(s.destinations[0], s.content.decode("utf-16-be")) for s, _, _ in submits]
 
     def refuse_next(self, kind: ReceiptKind) -> None:
-        self.simulator.ismg.next_answers.append(RESULTS[kind])
+        self.simulator.gateway.next_answers.append(RESULTS[kind])
 
     def silent(self) -> None:
         self.simulator.change(is_silent=True)

@@ -124,7 +124,7 @@ async def test_a_report_on_the_other_connection_names_its_text() -> None:
         first, second = gateways
         (receipt,) = await _receipts(first, _batch(1))
         submit, msg_id, _ = simulator.submits[0]
-        simulator.report(submit, msg_id, "DELIVRD", on=simulator.ismg.connections[1])
+        simulator.report(submit, msg_id, "DELIVRD", on=simulator.gateway.connections[1])
         row = await _next_row(second)
         assert isinstance(row, DeliveryReport)
         assert row.carrier_id == receipt.carrier_id
@@ -135,7 +135,7 @@ async def test_one_connection_is_cut_and_the_other_goes_on(tmp_path: Path) -> No
     log = tmp_path / "log"
     async with _slots(2, log=log) as (gateways, simulator, context):
         first, second = gateways
-        simulator.ismg.connections[0].cut("the test cuts the first connection")
+        simulator.gateway.connections[0].cut("the test cuts the first connection")
         wire = RecordingWire()
         going = asyncio.ensure_future(second.submit(_batch(200, first=500), wire))
         async with asyncio.timeout(5):
@@ -171,11 +171,11 @@ async def test_a_login_too_many_waits_half_a_minute_and_leaves_the_others_alone(
         assert (await first.health()).state is HealthState.UP
         clock.advance(29)
         await asyncio.sleep(0.05)
-        assert simulator.ismg.attempts == 2
+        assert simulator.gateway.attempts == 2
         simulator.change(max_connections=2)
         clock.advance(31)
         await simulator.until(lambda: simulator.counts["logins"] == 2)
-        assert simulator.ismg.attempts == 3
+        assert simulator.gateway.attempts == 3
 
 
 async def test_a_gateway_that_closes_a_login_too_many_without_a_word_is_not_stormed() -> None:
@@ -203,7 +203,7 @@ async def test_a_gateway_that_closes_a_login_too_many_without_a_word_is_not_stor
 
 async def test_parts_of_a_reply_on_different_connections_are_joined() -> None:
     async with _slots(2) as (gateways, simulator, _):
-        one, two = simulator.ismg.connections
+        one, two = simulator.gateway.connections
         for number, (text, on) in enumerate((("退", one), ("订", two)), start=1):
             simulator.write_part(
                 "901234", "13800138000", (7, 2, number), text.encode("utf-16-be"), on=on
@@ -238,7 +238,7 @@ async def test_the_receive_connection_takes_reports_and_never_sends(tmp_path: Pa
             await _receipts(gateway, _batch(10, first=1 + 10 * slot))
         senders = {s.connection for s in recount_with_texts(log)[1]}
         assert len(senders) == 2
-        (receiver,) = [c for c in simulator.ismg.connections if c.number not in senders]
+        (receiver,) = [c for c in simulator.gateway.connections if c.number not in senders]
         submit, msg_id, _ = simulator.submits[-1]
         simulator.report(submit, msg_id, "DELIVRD", on=receiver)
         row = await _next_row(gateways[0])
@@ -326,7 +326,7 @@ async def test_terminate_under_load_loses_nothing_and_leaves_nothing_unknown(
 async def test_a_gateway_that_does_not_speak_3_0_is_asked_in_2_0_at_once() -> None:
     knobs = Knobs(response_delay_ms=0, missing_share=1.0, highest_version="2.0")
     async with _slots(1, knobs) as ((gateway,), simulator, _):
-        assert simulator.ismg.attempts == 2
+        assert simulator.gateway.attempts == 2
         (receipt,) = await _receipts(gateway, _batch(1))
         assert receipt.kind is ReceiptKind.SENT
         assert "CMPP 2.0" in (await gateway.health()).detail

@@ -120,7 +120,7 @@ async def test_a_living_gateway_that_answers_tests_with_a_bare_header_keeps_its_
     knobs = Knobs(response_delay_ms=0, bare_tests=True)
     async with _line(knobs, keep_alive=0.1, keep_alive_timeout=0.1) as (gateway, simulator, _):
         heard: list[bytes] = []
-        simulator.ismg.connections[0].session.tap = heard.append
+        simulator.gateway.connections[0].session.tap = heard.append
         tests = b"\x00\x00\x00\x08"
         await simulator.until(lambda: [frame[4:8] for frame in heard].count(tests) >= 5)
         assert simulator.counts["logins"] == 1
@@ -271,7 +271,7 @@ async def test_the_settings_say_what_a_gateways_own_codes_mean() -> None:
     knobs = Knobs(response_delay_ms=0, missing_share=1.0)
     async with _line(knobs, **own) as (gateway, simulator, _):
         await _receipts(gateway, _batch(1))
-        simulator.ismg.next_answers.append(106)
+        simulator.gateway.next_answers.append(106)
         (refused,) = await _receipts(gateway, _batch(1, first=2))
         submit, msg_id, _ = simulator.submits[0]
         simulator.report(submit, msg_id, "MA:0022")

@@ -174,7 +174,7 @@ async def test_two_of_three_connections_are_cut_and_nothing_is_lost_or_doubled(
     ):
         ids = await rig.accept(400)
         await simulator.until(lambda: simulator.counts["submits"] > 60)
-        for connection in simulator.ismg.connections[:2]:
+        for connection in simulator.gateway.connections[:2]:
             connection.cut("the test cuts two of three")
         outcomes = await rig.fates(ids, "delivered", "unknown")
         await simulator.until(lambda: simulator.unacknowledged == 0)

@@ -133,7 +133,7 @@ async def test_a_result_is_read_as_its_receipt(
     result: int, kind: ReceiptKind, scope: Scope
 ) -> None:
     async with _line() as (gateway, simulator, _):
-        simulator.ismg.next_answers.append(result)
+        simulator.gateway.next_answers.append(result)
         (receipt,) = await _receipts(gateway, _batch(1))
     assert (receipt.kind, receipt.scope) == (kind, scope)
     assert receipt.code == str(max(0, result))
@@ -146,14 +146,14 @@ async def test_an_urgent_part_that_is_throttled_comes_again_sooner(
     lane: Lane, pause: float
 ) -> None:
     async with _line() as (gateway, simulator, _):
-        simulator.ismg.next_answers.append(8)
+        simulator.gateway.next_answers.append(8)
         (receipt,) = await _receipts(gateway, _batch(1, lane=lane))
     assert (receipt.kind, receipt.retry_after) == (ReceiptKind.THROTTLED, pause)
 
 
 async def test_an_unmapped_refusal_is_told_once_by_its_number() -> None:
     async with _line() as (gateway, simulator, _):
-        simulator.ismg.next_answers.extend([77, 77, 77])
+        simulator.gateway.next_answers.extend([77, 77, 77])
         with structlog.testing.capture_logs() as logs:
             await _receipts(gateway, _batch(3))
     told = [line for line in logs if line["event"] == "sms.refused"]
@@ -162,7 +162,7 @@ async def test_an_unmapped_refusal_is_told_once_by_its_number() -> None:
 
 async def test_a_throttled_part_comes_again_with_its_reference() -> None:
     async with _line() as (gateway, simulator, _):
-        simulator.ismg.next_answers.extend([0x7F, 8])
+        simulator.gateway.next_answers.extend([0x7F, 8])
         first = await _receipts(gateway, _long(7))
         assert first[1].kind is ReceiptKind.THROTTLED
         (again,) = await _receipts(gateway, [_long(7)[1]])
@@ -253,7 +253,7 @@ async def test_the_first_text_after_a_cut_leaves_within_a_second(
     async with _line(log=tmp_path / "log") as (gateway, simulator, context):
         await _receipts(gateway, _batch(3))
         simulator.cut(reset=reset)
-        await simulator.until(lambda: not simulator.ismg.connections)
+        await simulator.until(lambda: not simulator.gateway.connections)
         kind, tries = ReceiptKind.CHANNEL_DOWN, 0
         while kind is not ReceiptKind.SENT:
             tries += 1
@@ -363,7 +363,7 @@ async def test_a_living_peer_keeps_an_idle_link() -> None:
         make_context(clock=clock) as context,
         CmppGateway(_config(simulator), context) as gateway,
     ):
-        connection = simulator.ismg.connections[0]
+        connection = simulator.gateway.connections[0]
         tests = 0
 
         def count(frame: bytes) -> None:
@@ -393,13 +393,13 @@ async def test_a_wrong_secret_is_said_in_words_and_not_tried_again_for_a_minute(
             (receipt,) = await _receipts(gateway, _batch(1))
             assert receipt.kind is ReceiptKind.CHANNEL_DOWN
             assert receipt.retry_after >= 60
-            attempts = simulator.ismg.attempts
+            attempts = simulator.gateway.attempts
             assert attempts == 1
             clock.advance(59)
             await asyncio.sleep(0.05)
-            assert simulator.ismg.attempts == 1
+            assert simulator.gateway.attempts == 1
             clock.advance(20)
-            await simulator.until(lambda: simulator.ismg.attempts == 2)
+            await simulator.until(lambda: simulator.gateway.attempts == 2)
 
 
 async def test_opening_returns_although_nobody_listens() -> None:

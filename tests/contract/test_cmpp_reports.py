@@ -22,10 +22,10 @@ from fzalert.messages import (
 )
 from fzalert.ports import InboundBatch, Submission
 from fzalert.testing import SCRIPT, RecordingWire, make_context
+from fzalert_sms.carrier.simulator.side import Parcel
 from fzalert_sms.cmpp import CmppConfig, CmppGateway
-from fzalert_sms.cmpp.codec import Deliver, encode
+from fzalert_sms.cmpp.codec import V30, Deliver, encode
 from fzalert_sms.cmpp.knobs import Knobs
-from fzalert_sms.cmpp.outbox import Parcel
 from fzalert_sms.cmpp.simulator import CmppSimulator
 from fzalert_sms.recount import recount
 
@@ -181,14 +181,14 @@ async def test_a_stat_is_read_as_its_report(stat: str, kind: ReportKind) -> None
 
 async def test_a_report_that_cannot_be_read_is_refused_and_counted() -> None:
     async with _line(Knobs()) as (gateway, simulator):
-        session = simulator.ismg.connections[0].session
+        session = simulator.gateway.connections[0].session
         sequence = session.next_sequence()
         deliver = Deliver(sequence, bytes(8), "", "", 0, 0, 0, "", 0, 1, b"short", b"")
         answers: list[bytes] = []
         session.tap = answers.append
-        frame = encode(deliver, session.layout)
+        frame = encode(deliver, V30)
         session.send_many([(sequence, frame, Parcel(bytes(8), "", "", "", None))], 0.0)
-        simulator.ismg.connections[0].flush()
+        simulator.gateway.connections[0].flush()
         await simulator.until(lambda: bool(answers))
         assert answers[0][-1] == 1
         figures = dict((await gateway.health()).figures)

@@ -14,9 +14,10 @@ from typing_extensions import override
 from fzalert.messages import Coding, Lane, ReceiptKind, SmsText, phone
 from fzalert.ports import Submission
 from fzalert.testing import SCRIPT, RecordingWire, make_context
+from fzalert_sms.carrier.simulator import SimulatorResult
 from fzalert_sms.cmpp import CmppConfig, CmppGateway
 from fzalert_sms.cmpp.knobs import Knobs
-from fzalert_sms.cmpp.simulator import COMMANDS, CmppSimulator, SimulatorResult, serve
+from fzalert_sms.cmpp.simulator import COMMANDS, CmppSimulator, serve
 from fzalert_sms.recount import Recount, recount
 
 both_versions = pytest.mark.parametrize("version", ["3.0", "2.0"])

@@ -109,7 +109,7 @@ async def test_the_simulator_outlives_a_client_that_is_killed(tmp_path: Path) ->
         await simulator.until(lambda: simulator.counts["submits"] == 1, 20)
         killed.kill()
         await killed.wait()
-        await simulator.until(lambda: not simulator.ismg.connections)
+        await simulator.until(lambda: not simulator.gateway.connections)
         simulator.change(response_delay_ms=0)
         code, _, err = await _client(simulator.port, "1234", 1)
         assert code == 0, err

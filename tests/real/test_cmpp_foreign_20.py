@@ -70,7 +70,7 @@ async def test_a_foreign_2_0_client_logs_in_and_submits(tmp_path: Path, layout: 
     knobs = Knobs(layout="2.0" if layout == "2.0" else "auto", missing_share=1.0)
     async with CmppSimulator(knobs, log=log) as simulator:
         code, told, err = await _client(simulator.port, "1234", "反诈提醒：请勿转账", LONG)
-        await simulator.until(lambda: not simulator.ismg.connections)
+        await simulator.until(lambda: not simulator.gateway.connections)
     assert code == 0, err
     assert told[0] == "TOLD 短信网关连接成功"
     assert sum("发送成功" in line for line in told) == 4
@@ -99,9 +99,9 @@ async def test_a_foreign_2_0_client_with_a_wrong_secret_is_refused(tmp_path: Pat
 async def test_a_foreign_2_0_client_is_throttled_and_rejected_as_told(tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with CmppSimulator(log=log) as simulator:
-        simulator.ismg.next_answers.extend([8, 10])
+        simulator.gateway.next_answers.extend([8, 10])
         _, told, err = await _client(simulator.port, "1234", "一", "二", "三")
-        await simulator.until(lambda: not simulator.ismg.connections)
+        await simulator.until(lambda: not simulator.gateway.connections)
     assert [line.rpartition("; ")[2].startswith("error") for line in told[1:]] == [
         True, True, False,
     ], err  # fmt: skip
@@ -116,7 +116,7 @@ async def test_a_client_that_writes_more_than_it_announces_harms_nobody_else(
     async with CmppSimulator(knobs, log=log) as simulator:
         going = asyncio.ensure_future(_client(simulator.port, "1234", "一", "二"))
         await simulator.until(
-            lambda: bool(simulator.submits) and not simulator.ismg.connections, 20
+            lambda: bool(simulator.submits) and not simulator.gateway.connections, 20
         )
         simulator.change(response_delay_ms=0, keep_alive=30)
         code, told, err = await _client(simulator.port, "1234", "三")

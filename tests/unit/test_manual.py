@@ -143,7 +143,7 @@ def literal_codes(package: Path) -> set[str]:
     [
         ("display.kiosk", "fzalert_display/kiosk"),
         ("voice.local", "fzalert_voice"),
-        ("sms.cmpp", "fzalert_sms/carrier"),
+        ("sms", "fzalert_sms/carrier"),
         ("mail.smtp", "fzalert_mail"),
         ("bank.mail", "fzalert_mail/bank"),
         ("post.webhook", "fzalert_post"),

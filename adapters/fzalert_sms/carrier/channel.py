@@ -5,7 +5,7 @@ One instance is one connection for sending; the first may keep another that only
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -45,21 +45,25 @@ class CarrierChannel:
     Args:
         config: Its settings.
         context: The adapter's.
-        dialect_of: Makes what says how a line speaks; each line has its own.
+        dialect: How the line speaks that sends.
+        receiving: How the line speaks that only receives.
     """
 
     def __init__(
-        self, config: CarrierConfig, context: AdapterContext, dialect_of: Callable[[], Dialect]
+        self,
+        config: CarrierConfig,
+        context: AdapterContext,
+        dialect: Dialect,
+        receiving: Dialect,
     ) -> None:
         self._config = config
         self._clock = context.clock
-        dialect = dialect_of()
         self._account = account_of(context.background, config, dialect.text_of)
         self._inbox = Inbox(config, context.clock, dialect, self._account)
         self._sender = Sender(config, context, dialect, self._inbox, self._account)
         self._receiver: Receiver | None = None
         if config.receive_endpoints:
-            self._receiver = Receiver(config, context, dialect_of(), self._inbox, self._account)
+            self._receiver = Receiver(config, context, receiving, self._inbox, self._account)
 
     @override
     def __repr__(self) -> str:

@@ -16,4 +16,4 @@ class CmppGateway(CarrierChannel):
     Config: ClassVar[type[ChannelConfig]] = CmppConfig
 
     def __init__(self, config: CmppConfig, context: AdapterContext) -> None:
-        super().__init__(config, context, lambda: CmppDialect(config))
+        super().__init__(config, context, CmppDialect(config), CmppDialect(config))

@@ -50,6 +50,7 @@ class ServerSession(CmppSession[T], Generic[T]):
     """
 
     answer_command = c.DELIVER_RESP
+    receives = True
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The gateway's side (ISMG) with faults on demand, on the same codec and session as the client.
+"""A carrier's gateway with faults on demand, on the same codec and session as the client.
 
 Everything runs in callbacks: no task belongs to it. `simulator` gives it a process and knobs.
 """
@@ -9,61 +9,69 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
-from fzalert_sms.cmpp.codec import NO_ID, Connect, Submit
-from fzalert_sms.cmpp.framelog import FrameLog
-from fzalert_sms.cmpp.judge import THROTTLED, Judge, Verdict
-from fzalert_sms.cmpp.knobs import Chance, Knobs
-from fzalert_sms.cmpp.outbox import Outbox, Parcel, Postmark
-from fzalert_sms.cmpp.serverline import IsmgConnection
+from fzalert_sms.carrier.simulator.connection import GatewayConnection
+from fzalert_sms.carrier.simulator.framelog import FrameLog
+from fzalert_sms.carrier.simulator.judge import Judge, Verdict
+from fzalert_sms.carrier.simulator.knobs import Chance, Knobs
+from fzalert_sms.carrier.simulator.outbox import Outbox, Postmark
+from fzalert_sms.carrier.simulator.side import Incoming, Parcel, Side
 
 _TICK = 0.05
-CROWDED = 5
-"""Status of a login too many."""
 
 
-class Ismg:
+class SimulatedGateway:
     """A simulated gateway.
 
     Attributes:
+        side: Its protocol.
         knobs: Its behaviour; may be replaced at any time.
         counts: What it has seen and done.
         attempts: Connections that were made.
-        next_answers: Results that the next SUBMITs get, whatever else holds; -1 is taken, but
+        next_answers: Results that the next texts get, whatever else holds; -1 is taken, but
             answered without an id.
         on_change: Called after each portion that changed something.
-        on_submit: Called with each SUBMIT as it is read, with its result; None while nobody looks.
+        on_submit: Called with each text as it was decoded, with id and result; None while
+            nobody looks.
     """
 
     def __init__(
-        self, knobs: Knobs, *, log: FrameLog | None, seed: int, wall: Callable[[], int]
+        self,
+        side: Side[Any],
+        knobs: Knobs,
+        *,
+        log: FrameLog | None,
+        seed: int,
+        wall: Callable[[], int],
     ) -> None:
+        self.side = side
         self.knobs = knobs
         self.next_answers: deque[int] = deque()
         self.on_change: Callable[[], None] = lambda: None
-        self.on_submit: Callable[[Submit, bytes, int], None] | None = None
+        self.on_submit: Callable[[Any, bytes, int], None] | None = None
         self.counts = dict.fromkeys(
             ("logins", "submits", "accepted", "throttled", "rejected", "delivered", "acknowledged"),
             0,
         )
         self.attempts = 0
-        self.connections: list[IsmgConnection] = []
+        self.connections: list[GatewayConnection] = []
         self.chance = Chance(seed)
         self.log = log
-        self.postmark = Postmark(wall)
+        self.postmark = Postmark(side, wall)
         self.outboxes: dict[str, Outbox] = {}
         self._loop = asyncio.get_running_loop()
         self._due: list[tuple[float, int, str, Parcel]] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._serial = 0
         self._kills = 0
-        self._judge = Judge(self.chance, self._loop.time())
+        self._judge = Judge(side, self.chance, self._loop.time())
         self._timer = self._loop.call_later(_TICK, self._tick)
 
-    def connection(self) -> IsmgConnection:
+    def connection(self) -> GatewayConnection:
         """Make the protocol of the next connection."""
         self.attempts += 1
-        return IsmgConnection(self, self.attempts)
+        return GatewayConnection(self, self.attempts)
 
     def stop(self) -> None:
         """Cut what is open and stop the clock."""
@@ -80,31 +88,33 @@ class Ismg:
 
     def outbox(self, account: str) -> Outbox:
         """The parcels of an account, kept while it is away."""
-        return self.outboxes.setdefault(account, Outbox())
+        if account not in self.outboxes:
+            self.outboxes[account] = Outbox(self.side)
+        return self.outboxes[account]
 
-    def judge(self, submit: Submit) -> Verdict:
-        """Decide on one SUBMIT."""
+    def judge(self, text: Incoming) -> Verdict:
+        """Decide on one text."""
         self.counts["submits"] += 1
         if self.next_answers:
             result = self.next_answers.popleft()
             self.counts["accepted" if result <= 0 else "rejected"] += 1
-            return Verdict(submit.sequence, NO_ID, max(0, result))
-        result, stat = self._judge.result_and_stat(submit, self.knobs, self._loop.time())
+            return Verdict(text.sequence, self.side.no_id, max(0, result))
+        result, stat = self._judge.result_and_stat(text, self.knobs, self._loop.time())
         if result:
-            self.counts["throttled" if result == THROTTLED else "rejected"] += 1
-            return Verdict(submit.sequence, NO_ID, result)
+            self.counts["throttled" if result == self.side.throttled else "rejected"] += 1
+            return Verdict(text.sequence, self.side.no_id, result)
         self.counts["accepted"] += 1
-        msg_id = self.postmark.msg_id() if self.knobs.gives_ids else NO_ID
-        return Verdict(submit.sequence, msg_id, 0, stat)
+        carrier_id = self.postmark.carrier_id() if self.knobs.gives_ids else self.side.no_id
+        return Verdict(text.sequence, carrier_id, 0, stat)
 
-    def plan_report(self, account: str, submit: Submit, verdict: Verdict, answer_at: float) -> None:
+    def plan_report(self, account: str, text: Incoming, verdict: Verdict, answer_at: float) -> None:
         """Queue the report about an accepted text; an early one goes out at once."""
         knobs = self.knobs
         plan = self.chance.report(knobs)
-        if plan == "missing" or not _is_reported(submit, knobs):
+        if plan == "missing" or not _is_reported(text, knobs):
             return
         parcel = self.postmark.report(
-            submit, verdict.msg_id, verdict.stat, self.postmark.minute(), knobs
+            text, verdict.carrier_id, verdict.stat, self.postmark.minute(), knobs
         )
         if plan == "early":
             self.outbox(account).waiting.append(parcel)
@@ -114,14 +124,14 @@ class Ismg:
         for _ in range(2 if plan == "twice" else 1):
             self.post(account, parcel, answer_at + delay / 1000.0)
 
-    def check_login(self, asked: Connect) -> int:
+    def check_login(self, account: str, timestamp: int) -> int:
         """The status of a login whose digest is right."""
         knobs = self.knobs
-        there = len(self.outbox(asked.source_addr).carriers)
+        there = len(self.outbox(account).carriers)
         if knobs.max_connections and there >= knobs.max_connections:
-            return CROWDED
-        if knobs.max_skew and self.postmark.skew(asked.timestamp, knobs) > knobs.max_skew:
-            return 3
+            return self.side.crowded
+        if knobs.max_skew and self.postmark.skew(timestamp, knobs) > knobs.max_skew:
+            return self.side.skewed
         return 0
 
     def post(self, account: str, parcel: Parcel, due: float) -> None:
@@ -176,11 +186,11 @@ class Ismg:
         self._timer = self._loop.call_later(_TICK, self._tick)
 
 
-def _is_reported(submit: Submit, knobs: Knobs) -> bool:
+def _is_reported(text: Incoming, knobs: Knobs) -> bool:
     match knobs.report_parts:
         case "all":
             return True
         case "first":
-            return submit.pk_number <= 1
+            return text.part <= 1
         case "last":
-            return submit.pk_number == submit.pk_total
+            return text.part == text.parts

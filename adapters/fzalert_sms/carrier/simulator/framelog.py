@@ -1,7 +1,7 @@
 """The simulator's raw log: every frame as it was on the wire, written before any answer leaves.
 
-The file begins with the eight octets `CMPPLOG1`. Then follow records, each a header `>dBII` and a
-payload:
+The file begins with eight octets that name the protocol, such as `CMPPLOG1`. Then follow records,
+each a header `>dBII` and a payload:
 
 | field | octets | meaning |
 |---|---|---|
@@ -22,7 +22,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-MAGIC: Final = b"CMPPLOG1"
 RECEIVED: Final = 0
 SENT: Final = 1
 OPENED: Final = 2
@@ -35,12 +34,13 @@ class FrameLog:
 
     Args:
         path: The file; a new run begins a new file.
+        magic: How it begins.
         now: Monotonic seconds.
     """
 
-    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+    def __init__(self, path: Path, magic: bytes, now: Callable[[], float]) -> None:
         self._now = now
-        self._waiting: list[bytes] = [MAGIC]
+        self._waiting: list[bytes] = [magic]
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         self.flush()
 

@@ -15,54 +15,39 @@ from fzalert_sms.carrier.session import (
     Closed,
     Event,
     GivenUp,
-    Limits,
     LoggedIn,
     Submitted,
 )
-from fzalert_sms.cmpp import framelog
-from fzalert_sms.cmpp.codec import Submit
-from fzalert_sms.cmpp.judge import Verdict
-from fzalert_sms.cmpp.outbox import Parcel
-from fzalert_sms.cmpp.session import ServerSession
+from fzalert_sms.carrier.simulator import framelog
+from fzalert_sms.carrier.simulator.judge import Verdict
+from fzalert_sms.carrier.simulator.side import Parcel, ServerSide
 
 if TYPE_CHECKING:
-    from fzalert_sms.cmpp.server import Ismg
+    from fzalert_sms.carrier.simulator.gateway import SimulatedGateway
 
 _ABORTIVE = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: closing sends RST, as a firewall that forgets a flow does."""
 
 
-class IsmgConnection(asyncio.Protocol):
+class GatewayConnection(asyncio.Protocol):
     """One connection of an account."""
 
-    def __init__(self, ismg: Ismg, number: int) -> None:
+    def __init__(self, gateway: SimulatedGateway, number: int) -> None:
         self.number = number
-        self._ismg = ismg
+        self._gateway = gateway
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._submits = 0
         self._reason = ""
         self._heard_at = self._loop.time()
-        knobs = ismg.knobs
-        self.session: ServerSession[Parcel] = ServerSession(
-            knobs.accounts,
-            limits=Limits(
-                window=knobs.window,
-                # A DELIVER is never merely late: it is sent again, and the link is kept.
-                late_after=knobs.redeliver_after,
-                request_timeout=knobs.redeliver_after,
-                timeouts_in_row=1_000_000_000,
-                keep_alive=knobs.keep_alive,
-            ),
-            layout=knobs.forced_layout,
-            refuse_with=knobs.login_status,
-            highest=knobs.highest,
-            check=ismg.check_login,
-        )
-        self.session.answers_tests = knobs.answers_tests
-        self.session.bare_tests = knobs.bare_tests
-        if ismg.log is not None:
-            self.session.tap = partial(ismg.log.add, framelog.RECEIVED, number)
+        self.session: ServerSide = gateway.side.session(gateway.knobs, gateway.check_login)
+        if gateway.log is not None:
+            self.session.tap = partial(gateway.log.add, framelog.RECEIVED, number)
+
+    @property
+    def receives(self) -> bool:
+        """Whether deliveries may come on it."""
+        return self.session.receives
 
     def cut(self, reason: str, *, reset: bool = True) -> None:
         """Close at once, by default so that the peer sees a reset."""
@@ -76,29 +61,29 @@ class IsmgConnection(asyncio.Protocol):
         transport.abort()
 
     def leave(self) -> None:
-        """Send TERMINATE."""
-        self._reason = "the simulator sent TERMINATE"
+        """Say good-bye."""
+        self._reason = "the simulator said good-bye"
         self.session.leave(self._loop.time())
         self.flush()
 
     def deliver(self, parcel: Parcel) -> None:
         """Send a parcel on this connection, whatever its window."""
         sequence = self.session.next_sequence()
-        frame = parcel.frame(sequence, self.session.layout)
-        self._ismg.counts["delivered"] += 1
+        frame = self._gateway.side.frame(parcel, sequence, self.session)
+        self._gateway.counts["delivered"] += 1
         self.session.send_many([(sequence, frame, parcel)], self._loop.time())
         self.flush()
 
     def answer(self, answers: list[Verdict]) -> None:
-        """Send answers to SUBMITs."""
-        for sequence, msg_id, result, _ in answers:
-            self.session.answer(sequence, msg_id, result)
+        """Send answers to texts."""
+        for sequence, carrier_id, result, _ in answers:
+            self.session.answer(sequence, carrier_id, result)
         self.flush()
-        self._ismg.on_change()
+        self._gateway.on_change()
 
     def tick(self) -> None:
         """Look at the time."""
-        idle = self._ismg.knobs.idle_close
+        idle = self._gateway.knobs.idle_close
         if idle and self._loop.time() - self._heard_at >= idle:
             self.cut("the connection was idle", reset=False)
             return
@@ -108,9 +93,14 @@ class IsmgConnection(asyncio.Protocol):
         """Log what waits, then hand it to the socket, in one write."""
         frames = self.session.frames_to_send()
         transport = self._transport
-        if not frames or transport is None or transport.is_closing() or self._ismg.knobs.is_silent:
+        if (
+            not frames
+            or transport is None
+            or transport.is_closing()
+            or self._gateway.knobs.is_silent
+        ):
             return
-        log = self._ismg.log
+        log = self._gateway.log
         if log is not None:
             for frame in frames:
                 log.add(framelog.SENT, self.number, frame)
@@ -121,7 +111,7 @@ class IsmgConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  what create_server makes
         self._transport = transport
-        self._ismg.connections.append(self)
+        self._gateway.connections.append(self)
         self.session.start(self._loop.time())
         self._note(framelog.OPENED)
 
@@ -129,41 +119,41 @@ class IsmgConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
         events = self.session.receive_data(data, self._heard_at)
-        if self._ismg.log is not None:
-            self._ismg.log.flush()
+        if self._gateway.log is not None:
+            self._gateway.log.flush()
         self._take(events)
-        self._ismg.on_change()
+        self._gateway.on_change()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ismg.connections.remove(self)
+        self._gateway.connections.remove(self)
         account = self.session.account
         if account:
-            outbox = self._ismg.outbox(account)
+            outbox = self._gateway.outbox(account)
             outbox.carriers = [carrier for carrier in outbox.carriers if carrier is not self]
             outbox.waiting.extendleft(reversed(self.session.abandon()))
         reason = self._reason or (str(exc) if exc is not None else "the peer closed")
         self._note(framelog.CLOSED, reason.encode())
-        self._ismg.on_change()
+        self._gateway.on_change()
 
     def _note(self, kind: int, payload: bytes = b"") -> None:
-        if self._ismg.log is not None:
-            self._ismg.log.add(kind, self.number, payload)
-            self._ismg.log.flush()
+        if self._gateway.log is not None:
+            self._gateway.log.add(kind, self.number, payload)
+            self._gateway.log.flush()
 
     def _take(self, events: list[Event]) -> None:
-        submits: list[Submit] = []
+        submits: list[object] = []
         for event in events:
             match event:
                 case Submitted(frame):
                     submits.append(frame)
                 case Answered():
-                    self._ismg.counts["acknowledged"] += 1
+                    self._gateway.counts["acknowledged"] += 1
                 case GivenUp(parcel, _, _):
-                    self._ismg.outbox(self.session.account).waiting.appendleft(parcel)
+                    self._gateway.outbox(self.session.account).waiting.appendleft(parcel)
                 case LoggedIn():
-                    self._ismg.counts["logins"] += 1
-                    self._ismg.outbox(self.session.account).carriers.append(self)
+                    self._gateway.counts["logins"] += 1
+                    self._gateway.outbox(self.session.account).carriers.append(self)
                 case Closed(reason):
                     self._reason = self._reason or reason
                 case _:
@@ -172,33 +162,34 @@ class IsmgConnection(asyncio.Protocol):
             self._on_submits(submits)
         self.flush()
         if self.session.account and not self.session.is_closed:
-            self._ismg.pump(self.session.account)
+            self._gateway.pump(self.session.account)
         if self.session.is_closed and self._transport is not None:
             self._transport.close()
 
-    def _on_submits(self, submits: list[Submit]) -> None:
-        ismg = self._ismg
-        knobs, account = ismg.knobs, self.session.account
+    def _on_submits(self, submits: list[object]) -> None:
+        gateway = self._gateway
+        knobs, account = gateway.knobs, self.session.account
         delay = knobs.response_delay_ms / 1000.0
         answers: list[Verdict] = []
         answer_at = self._loop.time() + delay
         for submit in submits:
             self._submits += 1
-            if knobs.kill_after and self._submits >= knobs.kill_after and ismg.may_kill():
+            if knobs.kill_after and self._submits >= knobs.kill_after and gateway.may_kill():
                 self.cut("the simulator cuts the connection")
                 return
-            verdict = ismg.judge(submit)
-            if ismg.on_submit is not None:
-                ismg.on_submit(submit, verdict.msg_id, verdict.result)
-            if any(verdict.msg_id) and submit.registered_delivery:
-                ismg.plan_report(account, submit, verdict, answer_at)
-            if not ismg.chance.drops(knobs):
+            text = gateway.side.incoming(submit)
+            verdict = gateway.judge(text)
+            if gateway.on_submit is not None:
+                gateway.on_submit(submit, verdict.carrier_id, verdict.result)
+            if any(verdict.carrier_id) and text.wants_report:
+                gateway.plan_report(account, text, verdict, answer_at)
+            if not gateway.chance.drops(knobs):
                 answers.append(verdict)
-        ismg.pump(account)
+        gateway.pump(account)
         if delay:
             self._loop.call_later(delay, self.answer, answers)
         else:
-            for sequence, msg_id, result, _ in answers:
-                self.session.answer(sequence, msg_id, result)
+            for sequence, carrier_id, result, _ in answers:
+                self.session.answer(sequence, carrier_id, result)
         if knobs.leave_after and self._submits >= knobs.leave_after:
             self.leave()

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from fzalert_sms.cmpp.codec import Submit
-from fzalert_sms.cmpp.knobs import Chance, Knobs
+from fzalert_sms.carrier.simulator.knobs import Chance, Knobs
+from fzalert_sms.carrier.simulator.side import Incoming, Side
 
-THROTTLED: Final = 8
-_TOO_LONG: Final = 6
 _MOST_OCTETS: Final = 140
 
 
 class Verdict(NamedTuple):
-    """The answer to one SUBMIT.
+    """The answer to one text.
 
     Attributes:
-        sequence: Its Sequence_Id.
-        msg_id: Its Msg_Id; zeros where it was not accepted.
+        sequence: Its sequence.
+        carrier_id: Its id; zeros where it was not accepted.
         result: Its result.
         stat: What its report will say.
     """
 
-    sequence: int
-    msg_id: bytes
+    sequence: Any
+    carrier_id: bytes
     result: int
     stat: str = "DELIVRD"
 
@@ -33,32 +31,34 @@ class Judge:
     """Flow limit, limit of each number, refusals by number, the gateway's own signature.
 
     Args:
+        side: The protocol.
         chance: Decides which numbers are refused or fail.
         now: Seconds of the loop's clock.
     """
 
-    def __init__(self, chance: Chance, now: float) -> None:
+    def __init__(self, side: Side[Any], chance: Chance, now: float) -> None:
+        self._side = side
         self._chance = chance
         self._tokens = 0.0
         self._tokens_at = now
         self._taken: Counter[str] = Counter()
 
-    def result_and_stat(self, submit: Submit, knobs: Knobs, now: float) -> tuple[int, str]:
+    def result_and_stat(self, text: Incoming, knobs: Knobs, now: float) -> tuple[int, str]:
         """The result, and what the report says where it is 0."""
-        is_over = bool(knobs.tps) and not self._may_pass(len(submit.destinations), knobs.tps, now)
+        is_over = bool(knobs.tps) and not self._may_pass(len(text.numbers), knobs.tps, now)
         if is_over and knobs.throttle_by == "result":
-            return THROTTLED, ""
-        for number in submit.destinations:
+            return self._side.throttled, ""
+        for number in text.numbers:
             result = self._chance.refusal(knobs, number)
             if result:
                 return result, ""
         if knobs.adds_signature:
-            added = 2 * (len(knobs.adds_signature) + 2) if submit.pk_number <= 1 else 0
-            if len(submit.content) + added > _MOST_OCTETS:
-                return _TOO_LONG, ""
+            added = 2 * (len(knobs.adds_signature) + 2) if text.part <= 1 else 0
+            if text.octets + added > _MOST_OCTETS:
+                return self._side.too_long, ""
         if is_over:
             return 0, "MO:0008"
-        return 0, self._stat(submit.destinations[0], knobs)
+        return 0, self._stat(text.numbers[0], knobs)
 
     def _stat(self, number: str, knobs: Knobs) -> str:
         if knobs.per_number:

@@ -6,28 +6,40 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import TypeVar
 
-from fzalert_sms.cmpp.knobs import Knobs
+from fzalert_sms.carrier.simulator.knobs import Knobs
+
+K = TypeVar("K", bound=Knobs)
 
 
-def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, Knobs]:
-    """Read host, port, log and seed, and one option for every knob."""
+def read_arguments(
+    argv: Sequence[str], kind: type[K], protocol: str
+) -> tuple[argparse.Namespace, K]:
+    """Read host, port, log and seed, and one option for every knob.
+
+    Args:
+        argv: As typed.
+        kind: The knobs of the protocol.
+        protocol: Its name, as typed.
+    """
     parser = argparse.ArgumentParser(
-        prog="python -m fzalert_sms.cmpp.simulator",
-        description="A simulated CMPP gateway. Every knob is described in fzalert_sms.cmpp.knobs.",
+        prog=f"python -m fzalert_sms.{protocol}.simulator",
+        description=f"A simulated {protocol.upper()} gateway. Its knobs are described in"
+        f" fzalert_sms.carrier.simulator.knobs and fzalert_sms.{protocol}.knobs.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--account", action="append", metavar="SP_ID:SECRET", help="may be given more than once"
+        "--account", action="append", metavar="NAME:SECRET", help="may be given more than once"
     )
     parser.add_argument(
         "--reject", action="append", default=[], metavar="SHARE:RESULT", help="may be repeated"
     )
-    defaults = Knobs()
-    for knob in fields(Knobs):
+    defaults = kind()
+    for knob in fields(kind):
         default = getattr(defaults, knob.name)
         option = "--" + knob.name.removeprefix("is_").replace("_", "-")
         if isinstance(default, bool):
@@ -40,7 +52,7 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, Knobs]:
     given = vars(read)
     values = {
         knob.name: given[knob.name]
-        for knob in fields(Knobs)
+        for knob in fields(kind)
         if knob.name not in ("accounts", "rejects")
     }
     if given["account"]:
@@ -48,4 +60,4 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, Knobs]:
         values["accounts"] = {name: secret for name, _, secret in pairs}
     rejects = (pair.partition(":") for pair in given["reject"])
     values["rejects"] = tuple((float(share), int(result)) for share, _, result in rejects)
-    return read, Knobs(**values)
+    return read, kind(**values)
