@@ -322,13 +322,20 @@ def master_of(secret: SecretValue) -> bytes:
     return _from_hex(secret.get_secret_value(), "the secret")
 
 
-def prepare(path: Path) -> bytes:
+def prepare(path: Path, present: str = "") -> bytes:
     """Make the master key that is to follow, in a file beside the present one.
+
+    Args:
+        path: The present one's file.
+        present: Its name (`Vault.master_id`). Where the file of the change before was not put into
+            its place, it holds the present key, and is put there first.
 
     Raises:
         ConfigError: The folder cannot be written.
     """
     following = _next(path)
+    if following.exists() and Vault(_read_master(following)).master_id == present:
+        _ = follow(path)
     following.unlink(missing_ok=True)
     _files.create_private(following, os.urandom(32).hex().encode("ascii") + b"\n")
     return _read_master(following)
@@ -341,13 +348,19 @@ def follow(path: Path) -> Path:
 
     Returns:
         Where the former one lies now.
+
+    Raises:
+        ConfigError: The folder cannot be written; the next start tries again.
     """
     former = path
-    if path.exists():
-        former = path.with_name(f"{path.name}.old-{Vault(_read_master(path)).master_id}")
-        path.replace(former)
-    _next(path).replace(path)
-    _files.sync_folder(path.parent)
+    try:
+        if path.exists():
+            former = path.with_name(f"{path.name}.old-{Vault(_read_master(path)).master_id}")
+            path.replace(former)
+        _next(path).replace(path)
+        _files.sync_folder(path.parent)
+    except OSError as error:
+        raise ConfigError(f"The key file {path} cannot be replaced: {error.strerror}.") from error
     return former
 
 

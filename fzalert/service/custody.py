@@ -16,7 +16,7 @@ from fzalert.access.actors import Actor, Role
 from fzalert.access.vault import KeyState, Vault
 from fzalert.clock import Clock
 from fzalert.config import Settings
-from fzalert.errors import FzalertError, InputError, IntegrityError
+from fzalert.errors import ConfigError, FzalertError, InputError, IntegrityError
 from fzalert.log import get_logger
 from fzalert.service.building import MASTER_KEY, Building
 from fzalert.service.custody_models import (
@@ -105,7 +105,7 @@ class Custody:
                     hint="`fzalert keys status` shows how many are left.",
                 )
             path = self._settings.data_directory / MASTER_KEY
-            master = await asyncio.to_thread(keyring.prepare, path)
+            master = await asyncio.to_thread(keyring.prepare, path, vault.master_id)
             other = vault.renewed(master, self._clock.millis())
             entry = EvidenceEntry(
                 "store", by.id, "key.rotate", {"was": vault.master_id, "now": other.master_id}
@@ -113,7 +113,10 @@ class Custody:
             await self._store.keep_keys(other.rows, entry)
             vault.adopt(other)
             self._changed_at = self._clock.monotonic()
-            await asyncio.to_thread(keyring.follow, path)
+            try:
+                _ = await asyncio.to_thread(keyring.follow, path)
+            except ConfigError as error:  # it is done all the same; the next start moves the file
+                log.warning("keys.file_waits", why=str(error.args[0]))
         log.info("keys.rotated", master=other.master_id)
         self._wake.set()
 

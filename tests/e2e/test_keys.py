@@ -26,7 +26,7 @@ from fzalert.testing.house import House
 from fzalert.testing.processes import Site, ask_until
 from tests.e2e.test_contacts import entry
 from tests.e2e.test_freeze_service import UNIT, Station
-from tests.unit.freezing import BANK, account, transfer
+from tests.unit.freezing import BANK, OFFICERS, account, transfer
 
 CONFIG = UNIT + "[store]\n[web]\nport = 0\n"
 PEOPLE = 20_000
@@ -161,6 +161,26 @@ async def test_every_kind_of_sealed_value_is_read_under_the_new_key(tmp_path: Pa
 
 def _day(house: House) -> str:
     return (house.clock.now() + timedelta(hours=8)).date().isoformat()
+
+
+async def test_a_service_that_goes_on_destroys_the_old_key_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Half a minute is waited for what was sealed before and is on its way; here a moment will do.
+    monkeypatch.setattr("fzalert.service.custody.SETTLED_AFTER", 0.3)
+    house = House(tmp_path, toml=UNIT)
+    async with house.service() as service:
+        station = Station(house, service)
+        await station.hire()
+        case = await station.opened()
+        for last in (2, 3):
+            await keys(service, house, rotate=True)
+            await station.change("ma", asks.OfficersAsk(case=case, officers=OFFICERS[::-1]))
+            done = await over(service, house)
+            active = [one.id for one in done.keys if one.state == "active"]
+            assert active == [last]
+            assert len(former_keys(tmp_path / "master.key")) == last - 1
+        assert (await station.ask("ma", asks.BundleAsk(case=case))).files
 
 
 async def test_a_key_by_reference_is_changed_at_a_start(tmp_path: Path) -> None:

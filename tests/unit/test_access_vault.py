@@ -206,6 +206,19 @@ def test_a_change_that_was_cut_short_ends_as_the_rows_say(tmp_path: Path, step: 
     assert all(stat.S_IMODE(one.stat().st_mode) == 0o600 for one in tmp_path.iterdir())
 
 
+def test_a_file_that_still_waits_is_not_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    vault = Vault.create(path)
+    vault.new_key(0)
+    blob = vault.encrypt("a.b", "1", b"x")
+    # The rows are kept, but the file could not be moved; then somebody changes the key again.
+    vault.adopt(vault.renewed(prepare(path), 1))
+    vault.adopt(vault.renewed(prepare(path, vault.master_id), 2))
+    follow(path)
+    assert Vault.create(path, vault.rows).decrypt("a.b", "1", blob) == b"x"
+    assert len(former_keys(path)) == 2
+
+
 def test_a_lost_master_key_is_not_made_anew(tmp_path: Path) -> None:
     rows = a_vault().rows
     with pytest.raises(IntegrityError, match="is gone"):
