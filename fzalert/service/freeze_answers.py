@@ -36,6 +36,8 @@ CURSOR = "freeze-cursor"
 READER = "machine:answers"
 """Who acts where a desk's answer comes in."""
 KEY = "freeze/"
+DRILL = "desk-drill/"
+"""Under which key the monthly test of a desk goes out."""
 BATCH = 500
 PERSIST_EVERY = 1000
 IDLE = 30.0
@@ -55,6 +57,7 @@ class AnswerReader:
         engine: Tells when something changed.
         clock: Reader of time.
         refused: Told of a desk that a channel could not reach; says whether it wrote the rows.
+        drilled: Told of a test that a desk acknowledged under its own signature.
     """
 
     def __init__(
@@ -64,7 +67,9 @@ class AnswerReader:
         engine: Engine,
         clock: Clock,
         refused: Refused | None = None,
+        drilled: Callable[[str], Awaitable[object]] | None = None,
     ) -> None:
+        self._drilled = drilled
         self._refused = refused
         self._book = book
         self._store = store
@@ -93,7 +98,8 @@ class AnswerReader:
     async def _step(self, banks: set[str]) -> bool:
         rows = await self._store.feed(self._cursor, BATCH)
         for row in rows:
-            if row.channel in banks:
+            # An answer is a bank's, also where its channel was taken out of the settings since.
+            if row.channel in banks or row.kind is FeedKind.ANSWER:
                 await self._take(row)
             self._cursor = row.seq
         if self._cursor - self._kept >= PERSIST_EVERY:
@@ -102,9 +108,13 @@ class AnswerReader:
         return bool(rows)
 
     async def _take(self, row: FeedRow) -> None:
-        application = await self._application(row)
-        if not application:
+        warning = await self._store.warning(row.warning) if row.warning else None
+        key = "" if warning is None else warning.key
+        if key.startswith(DRILL):
+            await self._test_taken(row, key.removeprefix(DRILL))
+        if not key.startswith(KEY):
             return
+        application = key.removeprefix(KEY).rpartition("/")[0]
         if row.kind is FeedKind.RECEIPT and row.word in UNREACHED and row.code != OPENING:
             await self._unreached(row, application)
             return
@@ -140,12 +150,15 @@ class AnswerReader:
         except (GuardsUnmet, InputError) as error:
             log.warning("freeze.answer_refused", application=application, why=error.code)
 
-    async def _application(self, row: FeedRow) -> str:
-        """The application that a message was about; empty where it is of no case."""
-        warning = await self._store.warning(row.warning) if row.warning else None
-        if warning is None or not warning.key.startswith(KEY):
-            return ""
-        return warning.key.removeprefix(KEY).rpartition("/")[0]
+    async def _test_taken(self, row: FeedRow, application: str) -> None:
+        """Note that a desk signed for a test; said twice, the first time counts."""
+        signed = row.kind is FeedKind.RECEIPT and row.word == "sent" and row.proof >= Proof.DEVICE
+        if not signed or self._drilled is None:
+            return
+        try:
+            await self._drilled(application)
+        except InputError as error:  # a test that was forgotten meanwhile: twelve are kept
+            log.warning("freeze.answer_refused", application=application, why=error.code)
 
     @staticmethod
     def _command(row: FeedRow, application: str) -> Command | None:

@@ -24,8 +24,10 @@ from fzalert.messages import BankPackage, RenditionKind, TargetKind
 from fzalert.service import Service
 from fzalert.service import freeze_models as asks
 from fzalert.service.api import ServiceApi
+from fzalert.service.freeze_answers import CURSOR
 from fzalert.service.freeze_models import CaseView, FreezeAnswer
 from fzalert.service.models import UserChange
+from fzalert.store import ChangeSet, StateRow
 from fzalert.testing.engine import FarSide, sms
 from fzalert.testing.house import House
 from fzalert.testing.processes import ask_until
@@ -392,6 +394,36 @@ async def test_a_desk_s_signed_answer_becomes_the_receipt(tmp_path: Path) -> Non
         refused = [one for one in events if one.event == "case.refused"]
         assert [one.facts["guards"] for one in refused] == ["receipt-account"]
         assert len([one for one in events if one.event == "instruction.answer-repeated"]) == 1
+
+
+async def test_an_answer_counts_although_its_channel_was_taken_out_before_it_was_read(
+    tmp_path: Path,
+) -> None:
+    bank = desks()
+    house = House(tmp_path, {"bank": bank.make, "other": desks().make}, UNIT)
+    async with house.service() as service:
+        station = Station(house, service)
+        await station.hire()
+        case = await station.opened()
+        await station.sent(case)
+        await bank.until(lambda: bool(bank.submitted), timeout=60)
+        bank.bring(messages.Answer(bank.submitted[0][0].id, 0, signed(station.receipt(case))))
+
+        async def told(event: str) -> bool:
+            events = (await station.ask("ma", asks.HistoryAsk(case=case))).events
+            return any(one.event == event for one in events)
+
+        await ask_until(lambda: told("instruction.answered"), "the answer is known")
+        # As if the daemon had died before it read the feed: it begins anew at its beginning.
+        assert service._rooms is not None
+        anew = StateRow(CURSOR, "cursor", b"0")
+        await service._rooms.building.store.commit(ChangeSet(state=(anew,)))
+    house = House(tmp_path, {"other": desks().make}, UNIT)
+    async with house.service() as service:
+        station.house, station.api = house, service
+        await ask_until(
+            lambda: told("instruction.answer-repeated"), "the answer is read without its channel"
+        )
 
 
 async def test_deadlines_fire_in_a_service_that_was_down_meanwhile(tmp_path: Path) -> None:
