@@ -45,6 +45,7 @@ from fzalert.service.freeze_iso import Messages
 from fzalert.service.freeze_ladder import Ladder
 from fzalert.service.freeze_models import MAY_READ, FreezeAnswer, FreezeAsk
 from fzalert.service.freeze_once import KeyedChanges, MadeBefore
+from fzalert.service.freeze_refused import told_fields
 from fzalert.service.freeze_sending import Sending
 from fzalert.service.freeze_shares import shares_of
 from fzalert.service.freeze_tasks import task_rows
@@ -90,7 +91,7 @@ class Freezing:
         self._clock = clock
         self._signer = signer
         self._changed = changed
-        contacts = ContactBook(building.store, building.store.vault, clock)
+        contacts = self._contacts = ContactBook(building.store, building.store.vault, clock)
         self._contacts = contacts
         self._sending = Sending(building, self.book, contacts, chosen, drill=self._drill)
         self.ladder = Ladder(
@@ -127,6 +128,10 @@ class Freezing:
             case asks.FiguresAsk():
                 require(by, *MAY_READ, drill=self._drill)
                 return FreezeAnswer(figures=await figures_of(self.book, self._contacts, ask.month))
+            case asks.RefusedAsk():
+                require(by, *MAY_READ, Role.TELLER, Role.BRANCH_MANAGER, drill=self._drill)
+                await self._refused_input(by, ask.act, ask.fields, ask.case)
+                return FreezeAnswer()
             case asks.PaperAsk() | asks.BundleAsk() | asks.Iso20022Ask():
                 return await self._export(ask, by)
             case asks.TraceAsk() | asks.ShareAsk():
@@ -136,9 +141,29 @@ class Freezing:
                 self._uploads.put(by.id, ask.upload, ask.offset, ask.data)
                 return FreezeAnswer()
             case _:
-                return await self._seen_through(lambda: self._keyed(ask, by, key))
+                return await self._seen_through(lambda: self._changed_or_told(ask, by, key))
 
     # -- changing --------------------------------------------------------------------------
+
+    async def _changed_or_told(self, ask: FreezeAsk, by: Actor, key: str) -> FreezeAnswer:
+        """Change a case; an input that is refused goes on record, as an unmet guard does."""
+        try:
+            return await self._keyed(ask, by, key)
+        except InputError as error:
+            case = str(getattr(ask, "case", ""))
+            await self._refused_input(by, ask.action, (error.field or "",), case)
+            raise
+
+    async def _refused_input(
+        self, by: Actor, act: str, fields: Sequence[str], case: str = ""
+    ) -> None:
+        """Put on the store's chain which fields were refused; a value is never told."""
+        told: list[Json] = [*told_fields(fields)]
+        facts: dict[str, Json] = {"act": act, "fields": told}
+        if case and await self._building.store.state(CASES, case):
+            facts["case"] = case  # what is no case of ours may be anything that was typed
+        entry = EvidenceEntry("store", by.id, "case.input-refused", facts)
+        await self._building.store.commit(ChangeSet(evidence=(entry,)))
 
     async def _keyed(self, ask: FreezeAsk, by: Actor, key: str) -> FreezeAnswer:
         if not key:
@@ -369,6 +394,10 @@ class Freezing:
             await self._on_record(by, "case.reveal", {"case": ask.case})
         case = await self.book.case(ask.case)
         return FreezeAnswer(case=case_view(case, policy, now, reveal=ask.reveal, drill=self._drill))
+
+    async def test_taken(self, application_id: str) -> None:
+        """Note that a desk signed for a test. Raises as `ContactBook.answered`."""
+        await self._contacts.answered(application_id, None)
 
     async def _tasks(self, ask: asks.TasksAsk, by: Actor) -> FreezeAnswer:
         require(by, *MAY_READ, drill=self._drill)

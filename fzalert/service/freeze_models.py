@@ -268,6 +268,17 @@ class FiguresAsk(_Ask):
     month: Annotated[str, Field(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2]))?$")] = ""
 
 
+class RefusedAsk(_Ask):
+    """Put on record that a door refused an input by its form; no value is told."""
+
+    action: Literal["refused"] = "refused"
+    act: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+    fields: Annotated[
+        tuple[Annotated[str, Field(max_length=80)], ...], Field(max_length=20, repr=False)
+    ] = ()
+    case: Annotated[str, Field(max_length=80)] = ""
+
+
 class PaperAsk(_Ask):
     """Make or read a paper of a measure."""
 
@@ -309,7 +320,11 @@ class ShareAsk(_Ask):
     method: Literal["direct", "timestamp", "proportional"] = "proportional"
     losses: Annotated[
         dict[str, Money],
-        Field(max_length=1000, description="What each lost there; for direct and proportional."),
+        Field(
+            max_length=1000,
+            repr=False,
+            description="What each lost there; for direct and proportional.",
+        ),
     ] = Field(default_factory=dict)
     deposits: Annotated[
         tuple[DepositData, ...],
@@ -358,6 +373,7 @@ FreezeAsk = Annotated[
     | TaskDoneAsk
     | BoardAsk
     | FiguresAsk
+    | RefusedAsk
     | PaperAsk
     | BundleAsk
     | TraceAsk

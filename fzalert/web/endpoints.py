@@ -122,6 +122,7 @@ class Endpoint(Generic[_Body, _Query]):
         sessions: Whether a person who is signed in at the pages may call it too.
         takes: Media types of a body that is no JSON.
         media: Media type of a good answer; other than JSON, the handler makes the whole answer.
+        refused: Told of a body that does not hold, before the caller is.
     """
 
     method: str
@@ -141,6 +142,7 @@ class Endpoint(Generic[_Body, _Query]):
     sessions: bool = False
     takes: tuple[str, ...] = ()
     media: str = JSON
+    refused: Callable[[Call[BaseModel, _Query], ProblemError], Awaitable[None]] | None = None
 
     @property
     def has_body(self) -> bool:
@@ -170,7 +172,14 @@ class Endpoint(Generic[_Body, _Query]):
                 raise ProblemError(403, "access-denied", _needs(self.roles))
         key = _read_key(request) if self.keyed else ""
         query = self._parameters(request)
-        body, raw = await self._read(request)
+        try:
+            body, raw = await self._read(request)
+        except ProblemError as problem:
+            if self.refused is not None and actor is not None and problem.status == 422:
+                path: Mapping[str, str] = request.path_params
+                about: Call[BaseModel, _Query] = Call(service, actor, path, query, NoBody())
+                await self.refused(about, problem)
+            raise
         call = Call(
             service,
             actor,

@@ -35,12 +35,14 @@ from fzalert.web.freeze_calls import (
     Trace,
     TraceQuery,
     Upload,
+    refused_input,
 )
 from fzalert.web.streams import Stopping
 
 __all__ = ["endpoints"]
 
 DOCUMENTS = ("application/pdf", "image/png", "image/jpeg")
+_LONGEST = 1_048_576
 _CASE = BASE + "/cases/{case}"
 _MEASURE = _CASE + "/measures/{measure}"
 
@@ -122,6 +124,12 @@ _ACTS = (
         "Record a holder's complaint or appeal by its number",
     ),
     _Act(
+        f"{_MEASURE}/iso20022-answers",
+        asks.Iso20022AnswerAsk,
+        "readFreezeMessage",
+        "Read a bank's camt.029.001.09 as its receipt or acknowledgement",
+    ),
+    _Act(
         f"{_CASE}/tasks/{{task}}/done",
         asks.TaskDoneAsk,
         "finishFreezeTask",
@@ -149,6 +157,7 @@ def _changes(calls: FreezeCalls) -> list[Endpoint[BaseModel, BaseModel]]:
             calls.open,
             CaseView,
             _body(asks.OpenAsk, "openFreezeCase", set()),
+            act="open",
             status=201,
         ),
         _change(
@@ -158,6 +167,7 @@ def _changes(calls: FreezeCalls) -> list[Endpoint[BaseModel, BaseModel]]:
             calls.send,
             Sent,
             _body(asks.SendAsk, "sendFreeze", {"case"}),
+            act="send",
         ),
     ]
 
@@ -280,6 +290,16 @@ def _taken(calls: FreezeCalls) -> list[Endpoint[BaseModel, BaseModel]]:
         ),
         _read(
             "POST",
+            f"{_MEASURE}/iso20022",
+            "getFreezeMessage",
+            "The approved instruction as camt.056.001.08; it goes on record who took it",
+            calls.message,
+            CaseView,
+            NoBody,
+            media="application/xml",
+        ),
+        _read(
+            "POST",
             f"{_CASE}/bundle",
             "getFreezeBundle",
             "The evidence bundle; it goes on record who took it",
@@ -301,7 +321,9 @@ def _row(act: _Act, calls: FreezeCalls) -> Endpoint[BaseModel, BaseModel]:
     else:
         inside = {name for name in ("case", "measure", "task") if f"{{{name}}}" in act.path}
         body = _body(act.ask, act.operation, inside | set(act.fixed))
-    return _change(act.path, act.operation, act.summary, handle, CaseView, body)
+    default = act.ask.model_fields["action"].default
+    name = str(act.fixed.get("action", default))
+    return _change(act.path, act.operation, act.summary, handle, CaseView, body, act=name)
 
 
 def _change(
@@ -312,6 +334,7 @@ def _change(
     answer: type[BaseModel],
     body: type[BaseModel],
     *,
+    act: str,
     status: int = 200,
 ) -> Endpoint[BaseModel, BaseModel]:
     return Endpoint(
@@ -327,6 +350,8 @@ def _change(
         keyed=True,
         sessions=True,
         problems=(404, 409, 422, 501),
+        max_body=_LONGEST,
+        refused=refused_input(act),
     )
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -56,6 +57,7 @@ __all__ = [
     "Trace",
     "TraceQuery",
     "Upload",
+    "refused_input",
 ]
 
 BASE = "/api/v1/freeze"
@@ -64,6 +66,7 @@ REPEATED = "Idempotency-Replayed"
 """Header of an answer to a change that was made before, under the same key."""
 _PIECE = 48 * 1024
 """Bytes of a file in one piece; a multiple of three, so that base64 is cut between its groups."""
+_MEDIA = {"pdf": "application/pdf", "xml": "application/xml", "zip": "application/zip"}
 _BEAT = 15.0
 """Seconds after which a stream without news says that it lives."""
 
@@ -276,6 +279,10 @@ class FreezeCalls:
         """A paper as PDF, on record."""
         return _download((await self._asked(call, _made(asks.PaperAsk, call, {}))).files[0])
 
+    async def message(self, call: Call[NoBody, NoQuery]) -> Response:
+        """An instruction as ISO 20022 has it, on record."""
+        return _download((await self._asked(call, _made(asks.Iso20022Ask, call, {}))).files[0])
+
     async def bundle(self, call: Call[NoBody, NoQuery]) -> Response:
         """The evidence bundle, on record."""
         return _download((await self._asked(call, _made(asks.BundleAsk, call, {}))).files[0])
@@ -354,6 +361,24 @@ class FreezeCalls:
             raise ProblemError(501, "not-installed", f"{error.args[0]} {error.hint}") from None
 
 
+def refused_input(
+    act: str,
+) -> Callable[[Call[BaseModel, Any], ProblemError], Awaitable[None]]:
+    """Make what puts on record that the body of an act did not hold: its fields, never a value.
+
+    Args:
+        act: The act, as asks call it.
+    """
+
+    async def note(call: Call[BaseModel, Any], problem: ProblemError) -> None:
+        fields = tuple(fault.pointer[:80] for fault in problem.faults)[:20]
+        wanted = asks.RefusedAsk(act=act, fields=fields, case=call.path.get("case", "")[:80])
+        with contextlib.suppress(AccessDenied):  # nobody of the station: it would change nothing
+            _ = await call.service.freeze(wanted, call.actor)
+
+    return note
+
+
 def _fields(body: BaseModel) -> dict[str, Any]:
     return {name: getattr(body, name) for name in type(body).model_fields}
 
@@ -426,7 +451,7 @@ def _last_seen(call: Call[NoBody, AfterQuery]) -> int:
 
 def _download(file: FileView) -> Response:
     """A file in pieces, so that no second copy of it lies in memory."""
-    kind = "application/zip" if file.name.endswith(".zip") else "application/pdf"
+    kind = _MEDIA[file.name.rpartition(".")[2]]
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
 
     async def pieces() -> AsyncIterator[bytes]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -18,9 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fzalert.service import Service
+from fzalert.service import freeze_models as asks
 from fzalert.service.models import UserChange
 from fzalert.testing.house import House
-from fzalert.web import build_app
+from fzalert.web import build_app, freeze_api, freeze_calls
 from fzalert.web.freeze_calls import BASE, REPEATED
 from tests.unit.freezing import CARD, OFFICERS, REPORT, VICTIM, account, transfer
 
@@ -444,6 +446,25 @@ async def test_a_stream_goes_on_after_the_last_event_that_was_seen(programs: Pro
     known = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
     assert ids[:1] == [2]
     assert known == (await programs.events(at))[1:]
+
+
+def test_every_act_that_the_service_knows_has_an_endpoint() -> None:
+    """What is new in `freeze_models` comes to programs too; a refused input is the door's own."""
+    source = inspect.getsource(freeze_api) + inspect.getsource(freeze_calls)
+    known = [one.__name__ for one in get_args(get_args(asks.FreezeAsk)[0])]
+    assert len(known) >= 29
+    assert [name for name in known if f"asks.{name}" not in source] == []
+
+
+async def test_an_instruction_is_read_as_the_message_of_the_trade(programs: Programs) -> None:
+    at = await programs.opened()
+    await programs.ok("ma", f"{at}/measures/m1/submit", {})
+    await programs.ok("li", f"{at}/measures/m1/approve")
+    answer = await programs.post("ma", f"{at}/measures/m1/iso20022")
+    assert answer.headers["content-type"].partition(";")[0] == "application/xml", answer.text
+    assert b"camt.056.001.08" in answer.content
+    wrong = await programs.post("ma", f"{at}/measures/m1/iso20022-answers", {"xml": "<no/>"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "input")
 
 
 # -- the document ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from fzalert.cli.freeze.asking import Desk, desk, show_case, write_files
+from fzalert.cli.freeze.asking import Desk, desk, show_case, told_where_refused, write_files
 from fzalert.cli.freeze.files import read_accounts
 from fzalert.cli.freeze.shares import method_for, read_loss, share_values, show_shares
 from fzalert.cli.session import current
@@ -195,7 +195,8 @@ async def receipt(
         "earlier_authority": earlier_authority,
         "earlier_expires_at": earlier_expires,
     }
-    ask = _made(asks.ReceiptAsk, case=case, receipt=values)
+    async with told_where_refused("receipt", token_file):
+        ask = _made(asks.ReceiptAsk, case=case, receipt=values)
     async with desk(token_file) as at:
         view = await at.change(ask)
     show_case(view)
@@ -392,7 +393,8 @@ async def correct(
         reason: What was wrong.
         token_file: Who acts: a file with a token.
     """
-    accounts = read_accounts(file)
+    async with told_where_refused("correct", token_file):
+        accounts = read_accounts(file)
     if len(accounts) != 1:
         raise InputError("The file has more than one account.", field="file")
     async with desk(token_file) as at:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,13 +14,21 @@ from zoneinfo import ZoneInfo
 
 from fzalert.access import Actor
 from fzalert.cli.session import current
-from fzalert.errors import InputError
+from fzalert.errors import FzalertError, InputError
 from fzalert.service import freeze_models as asks
 from fzalert.service.api import ServiceApi
 from fzalert.service.freeze_models import CaseView, FreezeAnswer, FreezeAsk, MeasureView
 from fzalert.service.freeze_uploads import MOST, format_of
 
-__all__ = ["Desk", "desk", "local", "read_document", "show_case", "write_files"]
+__all__ = [
+    "Desk",
+    "desk",
+    "local",
+    "read_document",
+    "show_case",
+    "told_where_refused",
+    "write_files",
+]
 
 _CHINA = ZoneInfo("Asia/Shanghai")
 HOUR = 3600
@@ -90,6 +99,34 @@ async def desk(token_file: Path | None, *, delivers: bool = False) -> AsyncItera
     session = current()
     async with session.service(delivers=delivers) as api:
         yield Desk(api, await session.actor(api, token_file))
+
+
+@asynccontextmanager
+async def told_where_refused(act: str, token_file: Path | None) -> AsyncIterator[None]:
+    """Read what was typed; where it does not hold, that goes on record too, without a value.
+
+    Args:
+        act: The act, as asks call it.
+        token_file: Who acts.
+
+    Raises:
+        InputError: As it was raised within.
+    """
+    try:
+        yield
+    except InputError as error:
+        fields = tuple(field[:80] for field in _fields(error))[:20]
+        with contextlib.suppress(FzalertError):  # what is wrong is told in any case
+            async with desk(token_file) as at:
+                _ = await at.ask(asks.RefusedAsk(act=act, fields=fields))
+        raise
+
+
+def _fields(error: InputError) -> list[str]:
+    """Which fields an error names; a file's faults stand one after the other."""
+    said = str(error.args[0]).partition(": ")[2] if error.field == "file" else ""
+    found = [part.partition(": ")[0] for part in said.split("; ")]
+    return [one for one in found if one] or [error.field or ""]
 
 
 def _case(answer: FreezeAnswer) -> CaseView:

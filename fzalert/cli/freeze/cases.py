@@ -9,7 +9,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from fzalert.cli.exits import Exit
-from fzalert.cli.freeze.asking import desk, local, read_document, show_case
+from fzalert.cli.freeze.asking import (
+    desk,
+    local,
+    read_document,
+    show_case,
+    told_where_refused,
+)
 from fzalert.cli.freeze.files import document_type, read_accounts, read_case, read_text
 from fzalert.cli.session import current
 from fzalert.clock import SystemClock
@@ -36,9 +42,10 @@ async def new(file: Path, *, token_file: Path | None = None) -> None:
         file: The case in TOML or JSON, - for standard input.
         token_file: Who acts: a file with a token, - for standard input.
     """
-    case = read_case(file)
-    beside = file.parent
-    bodies = [(one.type, read_document(beside / one.file)) for one in case.documents]
+    async with told_where_refused("open", token_file):
+        case = read_case(file)
+        beside = file.parent
+        bodies = [(one.type, read_document(beside / one.file)) for one in case.documents]
     async with desk(token_file) as at:
         view = await at.change(asks.OpenAsk(report=case.report, victim=case.victim, duty=case.duty))
         current().output.note(f"案件已建立 opened {view.id}")
@@ -144,7 +151,8 @@ async def add(case: str, file: Path, *, parent: str = "", token_file: Path | Non
         parent: The measure whose money went on to these accounts.
         token_file: Who acts: a file with a token.
     """
-    accounts = read_accounts(file)
+    async with told_where_refused("add-account", token_file):
+        accounts = read_accounts(file)
     wanted = [
         asks.AddAccountAsk(case=case, account=one.account, inflow=one.inflow, parent=parent)
         for one in accounts
