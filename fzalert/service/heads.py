@@ -143,20 +143,11 @@ class DailyHeads:
         ends.pop(HEADS, None)
         if not ends:
             return False  # there was no store yet
-        known = {name: one for name, (_, one) in known_ends(heads).items()}
-        # A chain never gets shorter, whatever the clock said when the records before were made.
-        ends |= {name: one for name, one in known.items() if one.seq > ends.get(name, START).seq}
         now = self._clock.now()
         behind = now - end
-        head = day_head(
-            day.isoformat(),
-            store=self._building.store.store_id,
-            made_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            late=round(behind.total_seconds()) if behind > ON_TIME else 0,
-            ends=ends,
-            before=known,
-        )
-        signature = await asyncio.to_thread(self._building.signer.sign, HEAD_DOMAIN, head.document)
+        late = round(behind.total_seconds()) if behind > ON_TIME else 0
+        # Of ten thousand chains it takes a good part of a second, which no warning waits for.
+        head, signature = await asyncio.to_thread(self._signed, day, ends, heads, now, late)
         facts = facts_of(head, self._building.signer.public_key, signature)
         entry = EvidenceEntry(HEADS, MAKER, "evidence.head", facts)
         engine = self._building.engine
@@ -170,6 +161,22 @@ class DailyHeads:
         heads.append(head)
         log.info("heads.made", day=head.day, chains=head.count, late=head.late)
         return True
+
+    def _signed(
+        self, day: date, ends: dict[str, Head], heads: list[DayHead], now: datetime, late: int
+    ) -> tuple[DayHead, bytes]:
+        known = {name: one for name, (_, one) in known_ends(heads).items()}
+        # A chain never gets shorter, whatever the clock said when the records before were made.
+        ends |= {name: one for name, one in known.items() if one.seq > ends.get(name, START).seq}
+        head = day_head(
+            day.isoformat(),
+            store=self._building.store.store_id,
+            made_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            late=late,
+            ends=ends,
+            before=known,
+        )
+        return head, self._building.signer.sign(HEAD_DOMAIN, head.document)
 
     def _copy(self, rows: Sequence[Link]) -> None:
         """Add to the file what it has not; a file that says otherwise is left as it is, and told.

@@ -82,6 +82,14 @@ def test_the_script_is_short_and_needs_nothing_of_ours() -> None:
     assert "cryptography" in text.splitlines()[1]
 
 
+async def test_the_terminal_writes_the_very_script(taken: Taken) -> None:
+    out = taken.folder / "written.py"
+    config = str(taken.folder / "fzalert.toml")
+    words = ["--config", config, "evidence", "script", "--out", str(out)]
+    assert await asyncio.to_thread(main, words) == 0
+    assert out.read_bytes() == taken.script.read_bytes() == verifier()
+
+
 async def test_it_agrees_with_fzalert_about_a_sound_bundle(taken: Taken) -> None:
     report = verify_bundle(taken.data, public_key=taken.key)
     assert report.days == ("2026-11-24",)
