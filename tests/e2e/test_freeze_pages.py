@@ -202,12 +202,14 @@ async def test_the_focus_stays_on_its_row_while_the_board_changes(
     ma = await at.by("ma")
     await first.measure("m1").submit(by=ma)
     await expect(step).to_contain_text("批准紧急止付")
+    await expect(rows.first).to_have_id(f"row-{first.id}-m1")  # it moved itself
     await expect(step).to_be_focused()
     assert await seat.page.evaluate("window.empty") == 0
     assert await seat.page.evaluate("window.drawn") > 10
-    await expect(rows.first.locator(".count")).to_contain_text("30 分钟录入")
-    before = await rows.first.locator(".clock").text_content()
-    await expect(rows.first.locator(".clock")).not_to_have_text(before or "")
+    clock = seat.page.locator(f"#row-{second.id}-m1 .count")
+    await expect(clock).to_contain_text("30 分钟录入")
+    before = await clock.locator(".clock").text_content()
+    await expect(clock.locator(".clock")).not_to_have_text(before or "")
     await seat.goto(f"/freeze/case/{first.id}")
     await expect(seat.page.locator("#link")).to_contain_text("实时")
     reject = seat.page.get_by_role("link", name="退回紧急止付")

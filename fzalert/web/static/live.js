@@ -70,6 +70,7 @@
         from.insertBefore(document.importNode(wanted, true), at);
       } else {
         if (found === at) at = at.nextSibling;
+        else if (from.moveBefore) from.moveBefore(found, at);
         else from.insertBefore(found, at);
         morph(found, wanted);
       }
@@ -81,9 +82,14 @@
     }
   }
 
+  // Where a browser cannot move a row in one step, the row that has the focus loses it on its way.
   function show(html) {
     var parsed = new DOMParser().parseFromString(html, "text/html");
+    var focused = document.activeElement;
     children(live, parsed.body);
+    if (focused !== document.activeElement && live.contains(focused)) {
+      focused.focus({ preventScroll: true });
+    }
   }
 
   var source = null;
