@@ -407,6 +407,8 @@ def _never(detail: str) -> Receipt:
 
 def _waits(line: DeskLine) -> Receipt:
     detail = f"The desk {line.desk.name} does not answer: {line.why_down}"
+    kind, scope = ReceiptKind.CHANNEL_DOWN, Scope.RECIPIENT
+    if line.asked.is_set():
+        return Receipt(kind, scope, code="no-line", detail=detail)
     # A desk that was not asked yet may answer in a moment; nobody is to go round it for that.
-    code = "no-line" if line.asked.is_set() else "line-opening"
-    return Receipt(ReceiptKind.CHANNEL_DOWN, Scope.RECIPIENT, code=code, detail=detail)
+    return Receipt(kind, scope, code="line-opening", detail=detail)

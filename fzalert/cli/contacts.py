@@ -9,7 +9,13 @@ from typing import Any
 from fzalert.cli.session import current
 from fzalert.errors import InputError
 from fzalert.service import contact_models as asks
-from fzalert.service.contact_models import ChangeView, ContactAnswer, ContactAsk, DrillView
+from fzalert.service.contact_models import (
+    ChangeView,
+    ContactAnswer,
+    ContactAsk,
+    DeskView,
+    DrillView,
+)
 
 __all__ = ["add", "answered", "approve", "drill", "drop", "list_contacts", "remove", "show"]
 
@@ -93,16 +99,23 @@ async def drop(change: str, *, token_file: Path | None = None) -> None:
     current().output.line(f"{change} 已撤回 taken back")
 
 
-async def drill(code: str = "", *, token_file: Path | None = None) -> None:
+async def drill(code: str = "", *, report: bool = False, token_file: Path | None = None) -> None:
     """Send a test to one desk, or to all; best once a month, while `fzalert run` serves.
 
-    A desk that is on paper only is telephoned. When a desk acknowledges, enter it with
-    `fzalert contacts answered`.
+    A desk that is on paper only is telephoned. What a desk signs for is measured by itself; where
+    one acknowledges otherwise, enter it with `fzalert contacts answered`.
 
     Args:
         code: Which desk; all of them where it is left out.
+        report: Send nothing; show how each desk answered its tests so far.
         token_file: Who acts: a file with a token, - for standard input.
     """
+    if report:
+        found = await _ask(asks.ListAsk(), token_file)
+        desks = [one for one in found.desks if code in {"", one.code}]
+        current().output.data(found.model_copy(update={"desks": desks}))
+        _results(desks)
+        return
     answer = await _ask(asks.DrillAsk(code=code), token_file, delivers=True)
     current().output.data(answer)
     _drills(answer.drills)
@@ -174,6 +187,27 @@ def _desks(answer: ContactAnswer) -> None:
                 "–" if one.last_seconds is None else f"{one.last_seconds:.0f} s",
             ]
             for one in answer.desks
+        ],
+    )
+
+
+def _results(desks: list[DeskView]) -> None:
+    def seconds(value: float | None) -> str:
+        return "–" if value is None else f"{value:.0f} s"
+
+    current().output.table(
+        ["机构", "名称", "演练次数", "未回执", "中位用时 p50", "上次用时 last", "上次回执"],
+        [
+            [
+                one.code,
+                one.name,
+                str(one.drills),
+                str(one.missed),
+                seconds(one.half_seconds),
+                seconds(one.last_seconds),
+                one.last_tested_at or "▲ 从未 never",
+            ]
+            for one in desks
         ],
     )
 

@@ -438,6 +438,16 @@ class FreezeSettings(_Section):
     duty_phone: _Phone = Field(
         default="", description="Telephone that is answered day and night, for banks."
     )
+    drill_day: int = Field(
+        default=0,
+        ge=0,
+        le=28,
+        description="Day of the month on which every desk of the directory is tested by itself; 0"
+        " for never.",
+    )
+    drill_hour: int = Field(
+        default=10, ge=0, le=23, description="From which hour of that day, by Beijing time."
+    )
     notify_duty: _Notified = Field(
         default="",
         description="Who is told of stops and freezes that end soon, and of what was approved and"

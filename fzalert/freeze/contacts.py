@@ -40,6 +40,10 @@ from fzalert.store import Acceptance, ChangeSet, Event, EvidenceEntry, StateRow,
 __all__ = ["Approval", "ContactBook", "Notice"]
 
 STREAM = "desks"
+MONTHLY = "machine:monthly-drill"
+"""Who sends the monthly test."""
+SIGNED = "machine:answers"
+"""Who notes an acknowledgement that a desk has signed."""
 _COLUMN = "state.value"
 _MOST_TRIES = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -137,7 +141,7 @@ class ContactBook:
                 at=now, by=by.id, id=made, code=code, desk=desk, reason=reason.strip()
             )
 
-        after = await self._write(decided, by, "desk.propose", {"code": code, "change": made})
+        after = await self._write(decided, by.id, "desk.propose", {"code": code, "change": made})
         return after.changes[made]
 
     async def approve(self, change_id: str, by: Actor) -> Approval:
@@ -170,7 +174,7 @@ class ContactBook:
             ]
             return ChangeApproved(at=now, by=by.id, id=change_id, use_from=use_from)
 
-        await self._write(decided, by, "desk.approve", {"change": change_id})
+        await self._write(decided, by.id, "desk.approve", {"change": change_id})
         ((change, notice),) = approved
         _log.warning(
             "desk.changed", code=change.code, change=change.id, use_from=str(change.use_from)
@@ -196,7 +200,7 @@ class ContactBook:
                 raise _no_change()
             return ChangeDropped(at=now, by=by.id, id=change_id)
 
-        await self._write(decided, by, "desk.drop", {"change": change_id})
+        await self._write(decided, by.id, "desk.drop", {"change": change_id})
 
     # -- drills ----------------------------------------------------------------------------
 
@@ -205,30 +209,43 @@ class ContactBook:
         code: str,
         application_id: str,
         channel: str,
-        by: Actor,
+        by: Actor | None,
         accepts: Sequence[Acceptance] = (),
     ) -> None:
         """Note that a test goes out; its message is accepted in the same commit.
+
+        Args:
+            code: Which desk.
+            application_id: Of the test.
+            channel: By which way.
+            by: Who sends it; None for the monthly one.
+            accepts: Its message.
 
         Raises:
             AccessDenied: The actor may not.
             InputError: The directory has no such desk in use.
         """
-        by.require(*_CHANGES)
+        if by is not None:
+            by.require(*_CHANGES)
+        who = MONTHLY if by is None else by.id
 
         def decided(directory: Directory) -> DeskEvent:
             now = self.now()
             if directory.standing(code).desk(now) is None:
                 raise InputError("The directory has no such desk in use.", field="code")
             return DeskTested(
-                at=now, by=by.id, code=code, application_id=application_id, channel=channel
+                at=now, by=who, code=code, application_id=application_id, channel=channel
             )
 
         facts = {"code": code, "application": application_id}
-        await self._write(decided, by, "desk.test", facts, accepts)
+        await self._write(decided, who, "desk.test", facts, accepts)
 
-    async def answered(self, application_id: str, by: Actor) -> float:
+    async def answered(self, application_id: str, by: Actor | None) -> float:
         """Note that a desk acknowledged a test; said twice, the first time counts.
+
+        Args:
+            application_id: Of the test.
+            by: Who says so; None where the desk's own signature does.
 
         Returns:
             Seconds from the test to its acknowledgement.
@@ -236,7 +253,9 @@ class ContactBook:
         Raises:
             InputError: There is no such test.
         """
-        by.require(*_CHANGES, Role.BANK_DESK)
+        if by is not None:
+            by.require(*_CHANGES, Role.BANK_DESK)
+        who = SIGNED if by is None else by.id
         directory = await self.directory()
         found = [
             (one.code, drill)
@@ -251,10 +270,10 @@ class ContactBook:
             return drill.seconds
 
         def decided(_: Directory) -> DeskEvent:
-            return DeskAnswered(at=self.now(), by=by.id, code=code, application_id=application_id)
+            return DeskAnswered(at=self.now(), by=who, code=code, application_id=application_id)
 
         facts = {"code": code, "application": application_id}
-        after = await self._write(decided, by, "desk.acknowledge", facts)
+        after = await self._write(decided, who, "desk.acknowledge", facts)
         (seconds,) = (
             each.seconds
             for each in after.standing(code).drills
@@ -267,7 +286,7 @@ class ContactBook:
     async def _write(
         self,
         decided: _Decision,
-        by: Actor,
+        who: str,
         what: str,
         facts: dict[str, str],
         accepts: Sequence[Acceptance] = (),
@@ -283,10 +302,10 @@ class ContactBook:
             try:
                 await self._store.commit(
                     ChangeSet(
-                        events=(Event(event.type, sealed, by.id),),
+                        events=(Event(event.type, sealed, who),),
                         stream=STREAM,
                         expected_version=before.version,
-                        evidence=(EvidenceEntry("store", by.id, what, told),),
+                        evidence=(EvidenceEntry("store", who, what, told),),
                         state=tuple(rows),
                         accepts=tuple(accepts),
                     )

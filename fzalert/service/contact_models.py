@@ -101,6 +101,12 @@ class DeskView(BaseModel):
     last_tested_at: str = ""
     last_seconds: float | None = None
     """How long the desk took to acknowledge its last test."""
+    drills: int = 0
+    """Tests that are known, twelve at most."""
+    missed: int = 0
+    """How many of them were not acknowledged."""
+    half_seconds: float | None = None
+    """Half of the acknowledged ones took no longer."""
 
 
 class ChangeView(BaseModel):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import statistics
 import uuid
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from fzalert.freeze.contacts import ContactBook
     from fzalert.freeze.directory import Change, Desk, Directory, Standing
 
-__all__ = ["MAY_SEE_CONTACTS", "Contacts"]
+__all__ = ["MAY_SEE_CONTACTS", "Contacts", "drill_time"]
 
 MAY_SEE_CONTACTS = (
     Role.DUTY_OFFICER,
@@ -61,7 +63,9 @@ MAY_SEE_CONTACTS = (
 SCRIPT = "desk-drill"
 """What stands in the outbox where a warning names its script."""
 _TEST_MINUTES = 60
-_LOOK_EVERY = 3600.0
+_LOOK_EVERY = 900.0
+_MADE_UP_WITHIN = timedelta(days=7)
+_CHINA = timezone(timedelta(hours=8))
 _TELL_AGAIN = timedelta(hours=24)
 log = get_logger("fzalert.service")
 
@@ -73,9 +77,17 @@ class Contacts:
         building: Store and engine.
         settings: Who we are, and whether everything is a drill.
         clock: Reader of time.
+        is_urgent: Whether a real case waits for a desk now: then no rehearsal goes out.
     """
 
-    def __init__(self, building: Building, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        building: Building,
+        settings: Settings,
+        clock: Clock,
+        is_urgent: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._is_urgent = is_urgent
         self._building = building
         self._settings = settings
         self._clock = clock
@@ -112,10 +124,35 @@ class Contacts:
                 return ContactAnswer(drills=[view_])
 
     async def watch(self) -> None:
-        """Tell the log of what has to be mended, each thing once a day, until cancelled."""
+        """Send the monthly tests, and tell the log of what has to be mended, until cancelled."""
         while True:
             await self._tell()
+            await self._monthly()
             await self._clock.sleep(_LOOK_EVERY)
+
+    async def _monthly(self) -> None:
+        """Test each desk whose test of this month is due and was not sent.
+
+        What was sent stands in the directory, so a restart sends none twice. A month in which
+        nothing ran on the day is made up for within a week; then the next month counts.
+        """
+        if not self.is_installed or not self._settings.freeze.drill_day:
+            return
+        book = self._book()
+        now = book.now()
+        from_ = drill_time(now, self._settings.freeze.drill_day, self._settings.freeze.drill_hour)
+        if not from_ <= now < from_ + _MADE_UP_WITHIN:
+            return
+        directory = await book.directory()
+        for code, desk in directory.desks(now).items():
+            drills = directory.standing(code).drills
+            if drills and drills[-1].sent_at >= from_:
+                continue
+            if await self._is_urgent():
+                log.info("desk.drill_waits", code=code)
+                return
+            view = await self._test(book, desk, None)
+            log.info("desk.drill_sent", code=code, channel=view.channel, problem=view.problem)
 
     async def _tell(self) -> None:
         if not self.is_installed:
@@ -183,7 +220,7 @@ class Contacts:
         # A desk that cannot be tested costs the others nothing.
         return ContactAnswer(drills=[await self._test(book, desk, by) for desk in desks.values()])
 
-    async def _test(self, book: ContactBook, desk: Desk, by: Actor) -> DrillView:
+    async def _test(self, book: ContactBook, desk: Desk, by: Actor | None) -> DrillView:
         """Send one test by the desk's first way; by paper it is a telephone call."""
         application = f"drill-{uuid.uuid4().hex[:16]}"
         way = desk.ways[0]
@@ -203,8 +240,9 @@ class Contacts:
         return view
 
     async def _send(
-        self, book: ContactBook, desk: Desk, application: str, channel: str, by: Actor
+        self, book: ContactBook, desk: Desk, application: str, channel: str, by: Actor | None
     ) -> None:
+        from fzalert.freeze.contacts import MONTHLY
         from fzalert.freeze.drill import drill_package
         from fzalert.freeze.package import SenderBlock
 
@@ -228,7 +266,7 @@ class Contacts:
             began,
             began + _TEST_MINUTES * 60_000,
             f"desk-drill/{application}",
-            ActorId(by.id),
+            ActorId(MONTHLY if by is None else by.id),
             True,
         )
 
@@ -251,6 +289,18 @@ class Contacts:
             await book.tested(desk.code, application, channel, by, (ready.acceptance,))
             engine.poke(ready.channels)
             engine.note_change()
+
+
+def drill_time(now: datetime, day: int, hour: int) -> datetime:
+    """When the test of this month is due, by Beijing time.
+
+    Args:
+        now: The present, with a zone.
+        day: Of the month, from 1 to 28.
+        hour: From 0 to 23.
+    """
+    here = now.astimezone(_CHINA)
+    return here.replace(day=day, hour=hour, minute=0, second=0, microsecond=0)
 
 
 def _read(ask: asks.ProposeAsk) -> Desk | None:
@@ -287,6 +337,9 @@ def _desk(desk: Desk, standing: Standing, *, reveal: bool = False) -> DeskView:
         valid_to=_text(desk.valid_to),
         last_tested_at=_text(tested),
         last_seconds=last[-1].seconds if last else None,
+        drills=len(standing.drills),
+        missed=len(standing.drills) - len(last),
+        half_seconds=statistics.median(one.seconds or 0.0 for one in last) if last else None,
     )
 
 

@@ -182,7 +182,7 @@ class Service(DaemonApi):
             warnings,
             unknowns,
             OptOuts(building, settings),
-            Contacts(building, settings, clock),
+            Contacts(building, settings, clock, freeze.is_urgent),
             Checking(building.store, building.engine),
             retention,
             status,

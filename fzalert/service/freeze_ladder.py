@@ -158,6 +158,16 @@ class Ladder:
         change = await self._climb(case_id, command, state=state)
         return bool(change.events)
 
+    async def is_climbing(self) -> bool:
+        """Whether an instruction of an open case waits for its desk's acknowledgement."""
+        for case_id in await self._book.cases():
+            case = await self._book.case(case_id)
+            for measure in case.measures.values():
+                current = measure.current
+                if current is not None and next_step(current, "acknowledge"):
+                    return True
+        return False
+
     # -- steps -----------------------------------------------------------------------------
 
     async def _climb(

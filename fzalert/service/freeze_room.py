@@ -93,11 +93,20 @@ class FreezeRoom:
         if self._runner is None:
             self._runner = DeadlineRunner(the_book, self._clock, freezing.ladder.fire)
         answers = AnswerReader(
-            book, building.store, building.engine, self._clock, freezing.ladder.refused
+            book,
+            building.store,
+            building.engine,
+            self._clock,
+            freezing.ladder.refused,
+            freezing.test_taken,
         )
         async with asyncio.TaskGroup() as group:
             _ = group.create_task(self._runner.run())
             _ = group.create_task(answers.run())
+
+    async def is_urgent(self) -> bool:
+        """Whether some desk is waited for now: then nobody else is bothered with a rehearsal."""
+        return self.is_installed and await (await self._opened()).ladder.is_climbing()
 
     def view(self) -> DeadlinesView:
         """How the runner is, for the status."""

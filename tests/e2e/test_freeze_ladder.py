@@ -7,15 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from fzalert import messages
 from fzalert.messages import BankPackage, Mail, Receipt, ReceiptKind, RenditionKind, TargetKind
 from fzalert.service import Service
 from fzalert.service import contact_models as contacts
 from fzalert.service import freeze_models as asks
+from fzalert.service.contacts import drill_time
 from fzalert.service.freeze_models import CaseView, EventView
 from fzalert.testing.engine import FarSide, sms
 from fzalert.testing.house import House
-from fzalert.testing.processes import ask_until
+from fzalert.testing.processes import ask_until, poll
 from tests.e2e.test_freeze_service import ACKNOWLEDGED, UNIT, Station
 from tests.unit.freezing import BANK, OFFICERS
 
@@ -120,7 +123,9 @@ class Scene:
         return found
 
 
-def scene(folder: Path, line: Callable[..., Any], post: Callable[..., Any]) -> Scene:
+def scene(
+    folder: Path, line: Callable[..., Any], post: Callable[..., Any], more: str = ""
+) -> Scene:
     bank, own = TargetKind.BANK_DESK, TargetKind.MAILBOX
     fars = {
         "line": far(bank, RenditionKind.BANK, line),
@@ -128,7 +133,7 @@ def scene(folder: Path, line: Callable[..., Any], post: Callable[..., Any]) -> S
         "own": far(own, RenditionKind.MAIL, lambda _: TAKEN),
     }
     makers = {name: one.make for name, one in fars.items()}
-    return Scene(House(folder, makers, UNIT + TOLD), fars["line"], fars["post"], fars["own"])
+    return Scene(House(folder, makers, UNIT + TOLD + more), fars["line"], fars["post"], fars["own"])
 
 
 def steps(events: list[EventView]) -> list[tuple[str, str]]:
@@ -258,3 +263,55 @@ async def test_the_duty_officer_is_told_long_before_a_stop_ends(tmp_path: Path) 
         ((address, mail),) = at.mailed()
         assert address == "duty@police.example"
         assert at.case in mail.subject
+
+
+async def desk_of(at: Scene) -> contacts.DeskView:
+    answer = await at.station.api.contacts(contacts.ListAsk(), await at.station.by("li"))
+    (desk,) = answer.desks
+    return desk
+
+
+async def test_the_monthly_test_goes_out_once_and_is_measured_by_the_signature(
+    tmp_path: Path,
+) -> None:
+    at = scene(tmp_path, lambda _: ACKNOWLEDGED, lambda _: TAKEN, "drill_day = 5\n")
+    async with at.open():
+        assert (await desk_of(at)).drills == 0
+    due = drill_time(at.house.clock.now() + timedelta(days=31), 5, 10)
+    at.house.clock.set(due - timedelta(hours=1))
+    async with at.open():
+        assert (await desk_of(at)).drills == 0, "it is not time yet"
+    at.house.clock.set(due + timedelta(minutes=1))
+    async with at.open():
+
+        async def measured() -> bool:
+            return (await desk_of(at)).last_seconds is not None
+
+        await ask_until(measured, "the desk's signature was taken for its answer")
+        (written,) = at.line.written
+        package = written.part.rendition
+        assert isinstance(package, BankPackage)
+        assert (package.drill, package.binding) == (True, False)
+        assert "演练" in package.body
+        desk = await desk_of(at)
+        assert (desk.drills, desk.missed) == (1, 0)
+        assert desk.half_seconds == desk.last_seconds
+    async with at.open():
+        assert (await desk_of(at)).drills == 1
+        assert len(at.line.written) == 1
+
+
+async def test_no_rehearsal_goes_out_while_a_real_desk_is_waited_for(tmp_path: Path) -> None:
+    at = scene(tmp_path, lambda _: TAKEN, lambda _: TAKEN, "drill_day = 5\n")
+    async with at.open():
+        await at.sent()
+        await at.line.until_written(1)
+    due = drill_time(at.house.clock.now() + timedelta(days=31), 5, 10)
+    at.house.clock.set(due + timedelta(minutes=1))
+    with structlog.testing.capture_logs() as logs:
+        async with at.open():
+            # Only a mail server took it, so the desk is still asked.
+            await poll(
+                lambda: any(one["event"] == "desk.drill_waits" for one in logs), "the test waits"
+            )
+            assert (await desk_of(at)).drills == 0
