@@ -77,7 +77,7 @@ STOPS = (
     Row('does = "silent"', "acked", ""),
     Row('does = "broken"', "acked", ""),
 )
-MARGINS = (6, 40, 120)
+MARGINS = (4, 40, 120)
 """Seconds from a stop to its end, for the late answer; a starved machine takes a longer one."""
 FREEZES = ("done", "partial", "queued", "refuse")
 
