@@ -23,7 +23,7 @@ from fzalert.ports.signed import (
 )
 from fzalert.store import ChangeSet, StateRow, Store
 
-__all__ = ["FRESH", "KnownKey", "RequestGate", "RequestRefused", "Signed"]
+__all__ = ["FRESH", "KnownKey", "RequestGate", "Signed", "refusal_reason"]
 
 FRESH = timedelta(seconds=300)
 """How far a request's time may lie from ours."""
@@ -51,19 +51,25 @@ class KnownKey:
         return key_id_of(self.public_key)
 
 
-class RequestRefused(AccessDenied):
-    """A signed request is not believed.
+def refusal_reason(error: AccessDenied) -> str:
+    """Why a gate did not believe a request, in one word.
 
-    Args:
-        what: What is wrong, in words.
-        hint: What to do.
-        reason: The same in one word: `unknown-key`, `ended-key`, `not-fresh`, `wrong-signature` or
-            `replayed`.
+    Returns:
+        `unknown-key`, `ended-key`, `not-fresh`, `wrong-signature` or `replayed`; empty where the
+        refusal is not a gate's.
     """
+    text = str(error.args[0])
+    return next((reason for reason, end in _REASONS.items() if text.endswith(end)), "")
 
-    def __init__(self, what: str, *, hint: str = "", reason: str = "") -> None:
-        super().__init__(what, hint=hint)
-        self.reason = reason
+
+_REASONS = {
+    "unknown-key": "is signed with a key that is not known here.",
+    "ended-key": "has ended.",
+    "not-fresh": "is more than five minutes from ours.",
+    "wrong-signature": "does not fit the request.",
+    "replayed": "was sent before.",
+}
+"""How the text of each refusal ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,42 +118,35 @@ class RequestGate:
             body: As it came.
 
         Raises:
-            RequestRefused: The key is unknown or has ended, the time is not fresh, the nonce was
-                used before, or the signature is wrong. Text and reason say which.
+            AccessDenied: The key is unknown or has ended, the time is not fresh, the nonce was
+                used before, or the signature is wrong. The text says which.
             InputError: A header is missing or malformed.
         """
         given = read_request_signature(headers)
         key = self._keys.get(given.key_id)
         now = datetime.fromtimestamp(self._clock.millis() / 1000, UTC)
         if key is None:
-            raise RequestRefused(
-                "The request is signed with a key that is not known here.", reason="unknown-key"
-            )
+            raise AccessDenied(f"The request {_REASONS['unknown-key']}")
         if key.not_after is not None and now > key.not_after:
-            raise RequestRefused(
-                f"The key of {key.name} has ended.",
-                hint="Exchange a new key.",
-                reason="ended-key",
+            raise AccessDenied(
+                f"The key of {key.name} {_REASONS['ended-key']}", hint="Exchange a new key."
             )
         if abs(now - given.at) > FRESH:
-            raise RequestRefused(
-                "The request's time is more than five minutes from ours.",
+            raise AccessDenied(
+                f"The request's time {_REASONS['not-fresh']}",
                 hint="Set the clocks by NTP, then send it again.",
-                reason="not-fresh",
             )
         payload = request_payload(method, path, given.at, given.nonce, body)
         if not verify(key.public_key, SIGNED_REQUEST_DOMAIN, payload, given.signature):
-            raise RequestRefused(
-                "The signature does not fit the request.", reason="wrong-signature"
-            )
+            raise AccessDenied(f"The signature {_REASONS['wrong-signature']}")
         async with self._checking:
             await self._once(f"{given.key_id}/{given.nonce}", given.at)
         return Signed(key, given.at)
 
     async def _once(self, name: str, at: datetime) -> None:
         if await self._store.state(NONCES, name):
-            raise RequestRefused(
-                "The request was sent before.", hint="Sign each sending anew.", reason="replayed"
+            raise AccessDenied(
+                f"The request {_REASONS['replayed']}", hint="Sign each sending anew."
             )
         rows = [StateRow(NONCES, name, str(int(at.timestamp())).encode())]
         self._since_sweep += 1

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from fzalert.access import Actor, Role
 from fzalert.desk.inbox import DeskAnswer, InboxItem, ItemState
 from fzalert.desk.rows import Call, Row
-from fzalert.errors import AccessDenied, DuplicateKey, InputError
+from fzalert.errors import DuplicateKey, InputError
 from fzalert.freeze.package import (
     DocumentKind,
     InstructionKind,
@@ -43,25 +43,24 @@ REFUSALS = (
 _LONGEST_NOTE = 200
 
 
-class ProofNeeded(AccessDenied):
-    """The act needs a credential that was shown a short time ago."""
+class ProofNeeded(Exception):
+    """The act needs a credential that was shown a short time ago; nothing was done."""
 
 
-class AnsweredBefore(DuplicateKey):
-    """Somebody was faster.
+class AnsweredBefore(Exception):
+    """Somebody was faster; nothing of this answer was sent.
 
     Args:
-        what: In words.
-        hint: What to do.
+        code: What was answered.
         by: Who answered.
     """
 
-    def __init__(self, what: str, *, hint: str = "", by: str = "") -> None:
-        super().__init__(what, hint=hint, field="application_id")
+    def __init__(self, code: str, by: str = "") -> None:
+        super().__init__(f"It was answered before, with {code}; this answer was not sent.")
         self.by = by
 
 
-class CoreRefused(InputError):
+class CoreRefused(Exception):
     """Core banking failed, or says otherwise; nothing was answered."""
 
 
@@ -138,18 +137,16 @@ class Handling:
             said = await self._desk.ask_core(item, by)
         except HookFailed as error:
             raise CoreRefused(
-                f"Core banking did not do it, so nothing was answered. {error.args[0]}",
-                hint="Try again, or do it there by hand and tick that you did.",
-                field="core",
+                f"Core banking did not do it, so nothing was answered. {error.args[0]}"
+                " Try again, or do it there by hand and tick that you did."
             ) from error
         if said is None:
             return answer, "B"
         if result_of(said.code).outcome not in {Outcome.DONE, Outcome.PARTIAL}:
             found = result_of(said.code)
             raise CoreRefused(
-                f"Core banking says {said.code} {found.zh} {found.en}; nothing was answered.",
-                hint="Look there; refuse the instruction if that is so.",
-                field="core",
+                f"Core banking says {said.code} {found.zh} {found.en}; nothing was answered."
+                " Look there; refuse the instruction if that is so."
             )
         return said, "core"
 
@@ -254,11 +251,7 @@ class Handling:
     @staticmethod
     def _before(item: InboxItem) -> AnsweredBefore:
         code = "" if item.receipt is None else item.receipt.code
-        return AnsweredBefore(
-            f"It was answered before, with {code}; this answer was not sent.",
-            hint="If it is wrong, tell the police by telephone.",
-            by=item.answered_by,
-        )
+        return AnsweredBefore(code, item.answered_by)
 
 
 def _carried_out(package: Package, balance: str, frozen: str) -> DeskAnswer:

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 from fzalert.access import Actor, Directory, Role
 from fzalert.access.directory import UserRow
 from fzalert.access.keys import FileSigner
-from fzalert.access.requests import KnownKey, RequestGate, RequestRefused
+from fzalert.access.requests import KnownKey, RequestGate, refusal_reason
 from fzalert.access.vault import KeyRow, Vault
 from fzalert.background import Background
 from fzalert.clock import Clock, SystemClock
@@ -212,8 +212,8 @@ class DeskService:
         body: bytes,
         line: Line | None,
     ) -> None:
-        if isinstance(error, RequestRefused):
-            reason = error.reason
+        if isinstance(error, AccessDenied):
+            reason = refusal_reason(error) or "malformed"
         elif isinstance(error, DuplicateKey):
             reason = "changed"
         elif getattr(error, "field", "") == "account.bank_code":

@@ -299,7 +299,7 @@ class DeskPages:
             return self._ask_proof(request, actor, form, problem.detail, problem.status)
         except ProofNeeded:
             return self._ask_proof(request, actor, form, "", 200)
-        except InputError as error:
+        except (InputError, AnsweredBefore, CoreRefused) as error:
             return await self._again(request, actor, form, error, cookie)
         answer = RedirectResponse(f"/?{urlencode({'done': _first(form, 'id')})}", status_code=303)
         if cookie:
@@ -330,20 +330,22 @@ class DeskPages:
         request: Request,
         actor: Actor,
         form: Mapping[str, Sequence[str]],
-        error: InputError,
+        error: InputError | AnsweredBefore | CoreRefused,
         cookie: str,
     ) -> Response:
         """The item once more, with what was wrong on top, and what was entered kept."""
         status = 422
-        text = _CHINESE.get(error.field or "", "")
-        if isinstance(error, AnsweredBefore):
+        text = hint = ""
+        if isinstance(error, InputError):
+            text, hint = _CHINESE.get(error.field or "", ""), error.hint
+        elif isinstance(error, AnsweredBefore):
             status = 409
             names = await self._staff.names()
             text = f"已由 {names.get(error.by, error.by)} 先行答复，您的答复没有送出。"
-        elif isinstance(error, CoreRefused):
+        else:
             status = 503
             text = "核心系统没有办成，没有按“已执行”答复。"
-        problem = f"{text} {error.args[0]} {error.hint}".strip()
+        problem = f"{text} {error.args[0]} {hint}".strip()
         return await self._shown(
             request, actor, status=status, problem=problem, form=form, cookie=cookie
         )
@@ -354,7 +356,7 @@ class DeskPages:
             _ = await self._desk.handling.refuse(
                 _first(form, "id"), _first(form, "code"), _first(form, "cause"), actor
             )
-        except InputError as error:
+        except (InputError, AnsweredBefore, CoreRefused) as error:
             return await self._again(request, actor, form, error, "")
         return RedirectResponse(f"/?{urlencode({'done': _first(form, 'id')})}", status_code=303)
 
@@ -365,7 +367,7 @@ class DeskPages:
             _ = await self._desk.handling.call(
                 _first(form, "id"), confirmed, _first(form, "note"), actor
             )
-        except InputError as error:
+        except (InputError, AnsweredBefore, CoreRefused) as error:
             return await self._again(request, actor, form, error, "")
         return RedirectResponse(_item_path(form), status_code=303)
 
