@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import inspect
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +19,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
 
 from fzalert.service import Service
 from fzalert.service import freeze_models as asks
@@ -24,6 +27,7 @@ from fzalert.service.models import UserChange
 from fzalert.testing.house import House
 from fzalert.web import build_app, freeze_api, freeze_calls
 from fzalert.web.freeze_calls import BASE, REPEATED
+from fzalert.web.peers import STATE, PeerCertificate
 from tests.unit.freezing import CARD, OFFICERS, REPORT, VICTIM, account, transfer
 
 UNIT = """
@@ -280,6 +284,33 @@ async def test_the_same_key_does_it_once_also_after_a_restart(house: House) -> N
         assert (bare.status_code, bare.json()["code"]) == (400, "idempotency-key")
 
 
+async def test_a_sending_that_was_cut_short_goes_on_under_its_key(tmp_path: Path) -> None:
+    policy = resources.files("fzalert.freeze").joinpath("policies", "cn-2024.toml")
+    text = policy.read_text("utf-8")
+    text = re.sub(r"(?m)^(officer_sends_daily\s*= { value = )\d+", r"\g<1>1", text)
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    house = House(tmp_path, toml=UNIT + 'policy = "own.toml"\n')
+    async with programs_of(house) as programs:
+        await programs.hire()
+        at = await programs.opened()
+        paid = plain(transfer(at=house.clock.now() - timedelta(minutes=20)))
+        body = {"account": plain(account("6222021234567890136")), "inflow": [paid]}
+        await programs.ok("ma", f"{at}/measures", body)
+        for measure in ("m1", "m2"):
+            await programs.ok("ma", f"{at}/measures/{measure}/submit", {})
+            await programs.ok("li", f"{at}/measures/{measure}/approve")
+        cut = await programs.post("ma", f"{at}/send", {}, key="both")
+        assert [one["id"] for one in cut.json()["guards"]] == ["daily-sends"]
+        assert (await programs.events(at)).count("instruction.sent") == 1
+        house.clock.set(house.clock.now() + timedelta(days=1))
+        rest = await programs.post("ma", f"{at}/send", {}, key="both")
+        assert (rest.status_code, rest.json()["note"]) == (200, "m1: paper; m2: paper")
+        assert len(rest.json()["papers"]) == 2
+        again = await programs.post("ma", f"{at}/send", {}, key="both")
+        assert (again.headers[REPEATED], again.json()["note"]) == ("true", rest.json()["note"])
+        assert (await programs.events(at)).count("instruction.sent") == 2
+
+
 async def test_a_case_is_opened_once_however_often_it_is_asked_at_once(programs: Programs) -> None:
     report = plain(REPORT.model_copy(update={"at": programs.house.clock.now()}))
     body = {"report": report, "victim": plain(VICTIM)}
@@ -367,6 +398,29 @@ async def test_a_machine_is_told_by_name_that_a_person_does_this(programs: Progr
         assert (refused.status_code, refused.json()["code"]) == (403, "access-denied"), act
         assert "peer:platform is a machine" in refused.json()["detail"]
     assert (await programs.events(at)).count("case.refused") == 1
+
+
+async def test_a_client_certificate_opens_what_its_machine_may(programs: Programs) -> None:
+    made = UserChange(action="add", name="platform", roles=["detective"], machine=True)
+    await programs.service.change_user(made)
+    print_ = "sha256:" + "ab" * 32
+    bound = UserChange(action="bind", name="platform", certificates=[print_])
+    await programs.service.change_user(bound)
+    at = await programs.opened()
+    app = build_app(programs.service, programs.house.settings, clock=programs.house.clock)
+
+    async def shown(scope: Scope, receive: Receive, send: Send) -> None:
+        """What the second listener adds once TLS has verified a certificate."""
+        scope["state"] = {STATE: PeerCertificate(print_, (), 4e9)}
+        await app(scope, receive, send)
+
+    transport = httpx.ASGITransport(shown)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as machine:
+        path, key = f"{BASE}{at}/measures/m1", {"idempotency-key": "m"}
+        taken = await machine.post(f"{path}/submit", json={}, headers=key)
+        assert taken.json()["measures"][0]["prepared_by"] == "peer:platform"
+        refused = await machine.post(f"{path}/approve", headers={"idempotency-key": "a"})
+        assert "peer:platform is a machine" in refused.json()["detail"]
 
 
 async def test_what_is_not_there_is_404_and_what_is_wrong_is_422(programs: Programs) -> None:
