@@ -305,3 +305,24 @@ async def test_an_address_without_a_name_is_told_what_to_do(house: House) -> Non
                 asked = await client.post("/passkeys/ask", json={"purpose": "sign-in"})
                 assert (asked.status_code, asked.json()["code"]) == (409, "config")
                 assert "public_url" in asked.json()["detail"]
+
+
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example/", "javascript:alert(1)"])
+async def test_the_way_back_is_a_page_of_our_own(house: House, service: Service, to: str) -> None:
+    web = f'[web]\npublic_url = "{SITE.origin}"'
+    app = build_app(service, parse_settings(web, Path("/etc/fzalert.toml")), clock=house.clock)
+    device = Device()
+    await enrolled(service, device)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url=SITE.origin
+    ) as client:
+        for purpose in ("sign-in", "prove"):
+            asked = await client.post("/passkeys/ask", json={"purpose": purpose})
+            (kept,) = asked.headers.get_list("set-cookie")
+            assert kept.startswith("__Host-fz-try=")
+            assert {"httponly", "secure", "samesite=strict"} <= set(kept.lower().split("; "))
+            device.counter += 1
+            told = {"answer": device.answer(asked.json()), "next": to}
+            done = await client.post(f"/passkeys/{purpose}", json=told)
+            assert (done.status_code, done.json()) == (200, {"next": "/"})
+            assert done.headers["set-cookie"].startswith("__Host-fz=")
