@@ -73,6 +73,8 @@ class Channel:
         idempotent_key: Whether the same key twice has one effect.
         fallback: The next channel of the route for the same targets, or empty.
         fallback_as_is: Whether that takes the very same text.
+        is_binding: Whether it carries instructions to banks: what may have been taken is never
+            sent there again on a guess, also where it is urgent.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Channel:
     idempotent_key: bool = False
     fallback: str = ""
     fallback_as_is: bool = True
+    is_binding: bool = False
 
 
 def unknown_policy(channel: Channel, lane: Lane) -> UnknownPolicy:
@@ -89,6 +92,8 @@ def unknown_policy(channel: Channel, lane: Lane) -> UnknownPolicy:
         return UnknownPolicy.RESUBMIT
     if channel.idempotent_key:
         return UnknownPolicy.SAME_KEY
+    if channel.is_binding:
+        return UnknownPolicy.HOLD
     return UnknownPolicy.RESEND_ONCE if lane is Lane.URGENT else UnknownPolicy.HOLD
 
 

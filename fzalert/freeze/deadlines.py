@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
@@ -76,6 +77,7 @@ def due(case: FreezeCase, policy: Policy) -> tuple[Due, ...]:
     for measure in case.measures.values():
         if not measure.is_final:
             found.extend(_of_measure(case, measure, policy))
+    found.extend(_of_prefectures(case, policy))
     return tuple(sorted(found, key=lambda one: (one.due_at, one.measure, one.name)))
 
 
@@ -125,6 +127,31 @@ def _of_measure(case: FreezeCase, measure: Measure, policy: Policy) -> Iterator[
     if measure.mode is FreezeMode.WHOLE and measure.started_at is not None:
         sort = measure.started_at + relativedelta(months=policy.limit("whole_sort_months"))
         yield from _with_reminders(measure, DueKind.SORT_WHOLE, sort, policy)
+
+
+def _of_prefectures(case: FreezeCase, policy: Policy) -> Iterator[Due]:
+    """The written notice that the police of another prefecture is owed.
+
+    It is owed once more than so many accounts, or more than so much money, are frozen there; the
+    days count from the freeze with which that came about.
+    """
+    ours = "" if case.duty is None else case.duty.prefecture
+    held: dict[str, list[tuple[datetime, Measure]]] = {}
+    for measure in case.measures.values():
+        away = measure.prefecture and measure.prefecture != ours
+        frozen = measure.frozen is not None and not measure.is_final
+        if ours and away and frozen and measure.started_at is not None:
+            held.setdefault(measure.prefecture, []).append((measure.started_at, measure))
+    for prefecture, some in sorted(held.items()):
+        money = Decimal(0)
+        for count, (at, measure) in enumerate(sorted(some, key=lambda one: one[0]), 1):
+            money += measure.frozen or Decimal(0)
+            many = count > policy.limit("other_prefecture_accounts")
+            if many or money * 100 > policy.limit("other_prefecture_fen"):
+                told = at + timedelta(days=policy.limit("other_prefecture_days"))
+                for one in _with_reminders(measure, DueKind.OTHER_PREFECTURE, told, policy):
+                    yield one._replace(name=f"{one.name}-{prefecture}")
+                break
 
 
 def _of_instruction(measure: Measure, current: Instruction, policy: Policy) -> Iterator[Due]:

@@ -158,6 +158,8 @@ class InstructionApproved(_Event):
     id: _Id
     rank: Rank
     package_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    prefecture: Annotated[str, Field(pattern=r"^(?:[0-9]{4})?$")] = ""
+    """First four digits of the institution's area, as the directory had it then."""
 
 
 class InstructionSent(_Event):

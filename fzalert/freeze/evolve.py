@@ -172,7 +172,8 @@ def _approved(event: e.InstructionApproved, case: FreezeCase, stop: timedelta) -
         package_sha256=event.package_sha256,
     )
     state = _APPROVED.get(current.kind, measure.state)
-    return _with(case, replace(measure, current=approved, state=state))
+    where = event.prefecture or measure.prefecture
+    return _with(case, replace(measure, current=approved, state=state, prefecture=where))
 
 
 @_apply.register

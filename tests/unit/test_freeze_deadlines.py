@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fzalert.freeze import commands as c
 from fzalert.freeze.deadlines import DueKind, due, working_days_after
 from fzalert.freeze.events import Escalated, InstructionSent, Reminded
 from fzalert.freeze.model import InstructionKind, MeasureState
-from tests.unit.freezing import World
+from tests.unit.freezing import BANK, SHA, World
 
 KIND = InstructionKind
 
@@ -245,3 +247,90 @@ def test_a_return_counts_working_days() -> None:
     world.sent(KIND.RETURN, terms={"method": "direct", "allocation": shares})
     assert named(world)["return"] == world.now + timedelta(days=5)
     assert DueKind.RETURN in {one.kind for one in due(world.case, world.policy)}  # type: ignore[arg-type]
+
+
+def test_the_police_of_another_prefecture_is_owed_a_notice_within_a_week() -> None:
+    world = World(facts=c.Facts(frozenset(), frozenset({BANK}), {BANK: "5401"}, SHA))
+    few = world.policy.limits["other_prefecture_fen"].model_copy(update={"value": 4_999_999})
+    limits = {**world.policy.limits, "other_prefecture_fen": few}
+    world.frozen()
+    assert not [name for name in named(world) if name.startswith("other-prefecture")]
+    world.policy = world.policy.model_copy(update={"limits": limits})
+    frozen = world.measure().started_at
+    assert frozen is not None
+    found = named(world)
+    assert found["other-prefecture-5401"] == frozen + timedelta(days=7)
+    assert found["other-prefecture-2880m-5401"] == frozen + timedelta(days=5)
+    # At home nothing is owed.
+    home = World(policy=world.policy, facts=replace(world.facts, prefectures={BANK: "1101"}))
+    home.frozen()
+    assert not [name for name in named(home) if name.startswith("other-prefecture")]
+
+
+def test_what_is_irrelevant_is_told_of_daily_until_it_is_released() -> None:
+    world = World()
+    world.stopped()
+    world.do(c.FindIrrelevant(world.author, "m1", "与案件无关"))
+    found = named(world)
+    days = [found[name] - world.now for name in ("irrelevant-2880m", "irrelevant-1440m")]
+    assert [*days, found["irrelevant"] - world.now] == [timedelta(days=n) for n in (1, 2, 3)]
+    world.later(hours=1)
+    world.sent(KIND.RELEASE)
+    world.do(world.receipt())
+    assert named(world) == {}
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["later", "fire", "refuse", "acknowledge", "call", "answer"]),
+        st.integers(1, 90),
+        st.booleans(),
+    ),
+    max_size=25,
+)
+
+
+@given(STEPS)
+def test_whatever_happens_no_step_is_climbed_twice_and_none_after_the_answer(
+    steps: list[tuple[str, int, bool]],
+) -> None:
+    world = World()
+    world.opened()
+    world.sent()
+    quiet_from: dict[str, int] = {}
+    for what, number, is_open in steps:
+        world.facts = replace(world.facts, way=f"way-{number}" if is_open else "")
+        current = world.measure().current
+        if what == "later":
+            world.later(minutes=number)
+        elif what == "fire":
+            names = named(world)
+            world.fire_due()
+            assert all(at > world.now or name not in names for name, at in named(world).items())
+        elif current is None:
+            continue
+        elif what == "refuse":
+            step = number % 5
+            world.do(c.Escalate(world.system, "m1", current.id, step, world.now, why="refused"))
+        elif what == "acknowledge":
+            world.do(c.Acknowledge(world.desk, current.id))
+            quiet_from.setdefault("acknowledge", len(world.log))
+        elif what == "call" and world.measure().tasks:
+            task = world.measure().tasks[number % len(world.measure().tasks)]
+            world.do(c.FinishTask(world.author, "m1", task.id, "no-answer"))
+        elif what == "answer":
+            world.do(world.receipt("1300"))
+            quiet_from.setdefault("acknowledge", len(world.log))
+            quiet_from.setdefault("result", len(world.log))
+    climbed = [(place, e) for place, e in enumerate(world.log) if isinstance(e, Escalated)]
+    for ladder in ("acknowledge", "result"):
+        mine = [(place, event) for place, event in climbed if event.ladder == ladder]
+        assert [event.step for _, event in mine] == list(range(1, len(mine) + 1))
+        assert all(place < quiet_from.get(ladder, place + 1) for place, _ in mine)
+        people = [event.to for _, event in mine if event.to != "next-channel"]
+        assert people == ["phone", "supervisor", "centre"][: len(people)]
+        assert [event.to for _, event in mine][-len(people) or len(mine) :] == people
+    assert all(event.late_seconds >= 0 for _, event in climbed)
+    tasks = world.measure().tasks
+    assert len({task.id for task in tasks}) == len(tasks)
+    assert world.measure().current is not None or not any(task.is_open for task in tasks)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -128,6 +129,8 @@ def test_the_policy_for_unknowns() -> None:
     for lane in Lane:
         keyed = Channel("desk", idempotent_key=True)
         assert unknown_policy(keyed, lane) is UnknownPolicy.SAME_KEY
+        # An instruction to a bank is not sent again on a guess, however urgent it is.
+        assert unknown_policy(replace(PLAIN, is_binding=True), lane) is UnknownPolicy.HOLD
         kept = Channel("lobby", keeps_state=True, idempotent_key=True)
         assert unknown_policy(kept, lane) is UnknownPolicy.RESUBMIT
 

@@ -73,6 +73,7 @@ def _approve(command: commands.Approve, asking: Asking) -> Decision:
             id=current.id,
             rank=command.by.rank,
             package_sha256=package,
+            prefecture=asking.facts.prefectures.get(measure.account.desk, ""),
         )
     )
 
