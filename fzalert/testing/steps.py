@@ -85,14 +85,14 @@ _LAYOUT = struct.Struct("<BBd")
 _FILE, _STEP, _COUNT, _AFTER = "FZ_STEPS", "FZ_DIE_AT", "FZ_DIE_AT_COUNT", "FZ_DIE_AFTER"
 _BROKEN = 70
 
-LINK = ("fzalert_sms.cmpp.transport", "CmppLink", "flush")
-"""Where a CMPP line hands bytes to its socket: module, class, method."""
+LINK = ("fzalert_sms.carrier.transport", "Link", "flush")
+"""Where a carrier's line hands bytes to its socket: module, class, method."""
 
 HOOK = """
 from fzalert.testing import steps
 steps.guarded(*steps.LINK)
 """
-"""The text of a `sitecustomize.py` that switches this on, for a daemon with a CMPP line."""
+"""The text of a `sitecustomize.py` that switches this on, for a daemon with a carrier's line."""
 
 
 class Place(NamedTuple):

@@ -36,7 +36,7 @@ MODULES = (
     "fzalert.daemon",
     "fzalert.testing.steps",
     "fzalert_sms.cmpp",
-    "fzalert_sms.cmpp.transport",
+    "fzalert_sms.carrier.transport",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
