@@ -59,7 +59,7 @@ DESK_MODULES = (
     "uvicorn.protocols.http.auto",
 )
 """What a desk needs."""
-PATIENCE = 120.0
+PATIENCE = 300.0
 FOR_EVER = 3600.0
 WIRE = {
     "package on the wire": (Side.ASKED, b'"application_id"'),

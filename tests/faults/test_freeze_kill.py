@@ -29,7 +29,7 @@ BANK = "102100099996"
 ASKED_AGAIN = {"before core", "core has acted", "answer decided", *WIRE}
 """Steps of the desk after which core banking may be asked a second time, and has to act once."""
 RECOUNT = Path(__file__).with_name("recount_freeze.py")
-WITHIN = 900.0
+WITHIN = 1800.0
 T = TypeVar("T")
 
 
