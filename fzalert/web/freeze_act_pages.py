@@ -22,9 +22,10 @@ from fzalert.errors import GuardsUnmet, InputError
 from fzalert.service import freeze_models as asks
 from fzalert.service.freeze_models import CaseView, CheckView, FindingView, MeasureView
 from fzalert.web import freeze_words as words
-from fzalert.web.freeze_acts import ACTS, Act, Field, acts_of, case_acts, primary_act
+from fzalert.web.freeze_acts import ACTS, Act, acts_of, case_acts, primary_act
 from fzalert.web.freeze_asks import KIND_OF, About, build, first_values, read_lines
 from fzalert.web.freeze_desk import BOARD, Desk, case_path, no_such_case
+from fzalert.web.freeze_fields import Field
 from fzalert.web.freeze_forms import Fault, File, Form, Values, read_form
 from fzalert.web.problems import ProblemError
 

@@ -9,37 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fzalert.freeze.results import result_of
 from fzalert.service.freeze_models import MeasureView
+from fzalert.web.freeze_fields import ACCOUNT, OFFICERS, RESULTS, TRANSFER, Field
 from fzalert.web.freeze_words import DOCUMENTS, KINDS, TASK_RESULTS
 
-__all__ = ["ACTS", "Act", "Field", "acts_of", "case_acts", "primary_act"]
+__all__ = ["ACTS", "Act", "acts_of", "case_acts", "primary_act"]
 
-Choices = tuple[tuple[str, str], ...]
-
-_CODES = (
-    *("0000", "1200", "0900", "0100", "0200", "0300", "0301", "0302", "0303", "0400", "0600"),
-    *("0800", "1100", "1300", "1301", "1302", "1303", "1304", "1800", "1900"),
-)
-RESULTS: Choices = tuple(
-    (code, f"{code} {result_of(code).zh} {result_of(code).en}") for code in _CODES
-)
-ACCOUNT_KINDS: Choices = (
-    ("card", "银行卡 card"),
-    ("passbook", "存折 passbook"),
-    ("corporate", "对公账户 corporate"),
-    ("payment", "支付账户 payment account"),
-)
-CHANNELS: Choices = (
-    ("mobile", "手机银行 mobile"),
-    ("online", "网上银行 online"),
-    ("counter", "柜台 counter"),
-    ("atm", "ATM"),
-    ("third_party", "第三方支付 third party"),
-    ("pos", "POS"),
-    ("cash", "现金 cash"),
-    ("other", "其他 other"),
-)
 _IN_FORCE = frozenset(
     {
         *("stopped", "freeze_draft", "freeze_approved", "freeze_sent"),
@@ -49,31 +24,6 @@ _IN_FORCE = frozenset(
 _FINAL = frozenset({"released", "expired", "returned", "cancelled"})
 _RENEW_WITHIN = 30 * 86_400
 """Seconds before the end of a freeze from which its renewal is the act to do next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a form.
-
-    Attributes:
-        name: Its name and id.
-        zh: Its label.
-        en: The label in English.
-        kind: text, number, area, money, moment, date, choice, check, file.
-        required: Whether the form needs it.
-        help: What to write, Chinese and English.
-        choices: Values and words of a choice.
-        value: What stands there at first.
-    """
-
-    name: str
-    zh: str
-    en: str
-    kind: str = "text"
-    required: bool = False
-    help: str = ""
-    choices: Choices = ()
-    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,37 +63,6 @@ def _reason(zh: str = "理由", en: str = "Reason", help: str = "") -> Field:
     return Field("reason", zh, en, "area", required=True, help=help)
 
 
-TRANSFER = (
-    Field("from_account", "付款账号", "Payer's account", "number", required=True),
-    Field("from_name", "付款人", "Payer"),
-    Field("amount", "转账金额（元）", "Amount in yuan", "money", required=True),
-    Field("at", "转账时间", "Time of the transfer", "moment", required=True),
-    Field("channel", "转账方式", "How", "choice", choices=CHANNELS),
-    Field("serial", "交易流水号", "Serial number", help="没有也可以，银行查找会较慢 optional"),
-)
-ACCOUNT = (
-    Field("kind", "账户类别", "Kind of account", "choice", choices=ACCOUNT_KINDS),
-    Field("number", "收款账号", "Payee's account", "number", required=True),
-    Field("name", "户名", "Holder", required=True),
-    Field("bank_name", "收款银行", "Bank"),
-    Field(
-        "bank_code",
-        "银行行号（12 位）",
-        "Bank code, 12 digits",
-        "number",
-        help="支付账户不填 not for a payment account",
-    ),
-    Field("institution", "支付机构", "Payment institution", help="如 alipay、tenpay"),
-)
-OFFICERS = tuple(
-    Field(f"o{place}-{name}", f"{who}{zh}", f"{who_en}: {en}", kind, required=True)
-    for place, who, who_en in ((1, "经办民警", "Officer 1"), (2, "协查民警", "Officer 2"))
-    for name, zh, en, kind in (
-        ("name", "姓名", "name", "text"),
-        ("certificate", "证件号", "certificate", "text"),
-        ("phone", "电话", "telephone", "text"),
-    )
-)
 _TERMS = (
     Field("major", "重大复杂案件（最长一年，须设区的市级批准）", "Major case: one year", "check"),
 )

@@ -25,9 +25,9 @@ from fzalert.service import freeze_models as asks
 from fzalert.service.contact_models import ListAsk
 from fzalert.service.freeze_uploads import format_of
 from fzalert.web.freeze_act_pages import Unmet, put_file
-from fzalert.web.freeze_acts import ACCOUNT, OFFICERS, TRANSFER, Field
 from fzalert.web.freeze_asks import read_account, read_officers, read_transfer
 from fzalert.web.freeze_desk import BOARD, Desk, case_path
+from fzalert.web.freeze_fields import ACCOUNT, OFFICERS, TRANSFER, Field
 from fzalert.web.freeze_forms import Fault, Form, Values, local_moment, read_form
 
 __all__ = ["EntryPages"]
