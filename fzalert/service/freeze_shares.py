@@ -1,7 +1,7 @@
 """How what is frozen is given back: directly, by time stamps, or in proportion.
 
-Source: 银监发〔2016〕41号. One deposit record, or several that time stamps tell apart: directly; else
-in proportion to each loss, after a public notice.
+Source: 银监发〔2016〕41号. One deposit record, or several that time stamps tell apart: directly;
+else in proportion to each loss, after a public notice.
 """
 
 from __future__ import annotations
