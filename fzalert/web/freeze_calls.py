@@ -373,7 +373,8 @@ def refused_input(
     async def note(call: Call[BaseModel, Any], problem: ProblemError) -> None:
         fields = tuple(fault.pointer[:80] for fault in problem.faults)[:20]
         wanted = asks.RefusedAsk(act=act, fields=fields, case=call.path.get("case", "")[:80])
-        with contextlib.suppress(AccessDenied):  # nobody of the station: it would change nothing
+        # Nobody of the station, or no freeze requests here: it would have changed nothing.
+        with contextlib.suppress(AccessDenied, ConfigError, InputError):
             _ = await call.service.freeze(wanted, call.actor)
 
     return note

@@ -44,7 +44,12 @@ def document(
             "schemas": schema["$defs"],
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "fz"},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "fz",
+                    "description": "Of somebody signed in at the pages; `__Host-fz` over TLS.",
+                },
             },
         },
     }
