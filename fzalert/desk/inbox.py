@@ -13,26 +13,20 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Annotated
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from fzalert.access import Actor, Role
 from fzalert.clock import Clock
+from fzalert.desk.answers import DeskAnswer, fits, is_good, same
 from fzalert.desk.rows import Acknowledgement, Call, Core, Origin, Paper, Row, dump, load
 from fzalert.errors import DuplicateKey, InputError
 from fzalert.evidence import Json, canonical
 from fzalert.freeze.package import (
     DocumentKind,
     InstructionKind,
-    Outcome,
-    Outflow,
     Package,
     Receipt,
     package_hashes,
     read_package,
-    result_of,
     write_package,
 )
 from fzalert.ports import Signer
@@ -46,9 +40,6 @@ RECEIPT_DOMAIN = "fz-receipt-v1"
 ITEMS = "desk-item"
 _STREAM = "desk"
 _COLUMN = "state.value"
-_AHEAD = timedelta(minutes=2)
-Amount = Annotated[str, Field(pattern=r"^[0-9]{1,13}(?:\.[0-9]{1,2})?$")]
-"""An amount in yuan, as text."""
 
 
 class ItemState(enum.StrEnum):
@@ -56,34 +47,6 @@ class ItemState(enum.StrEnum):
 
     OPEN = "open"
     ANSWERED = "answered"
-
-
-class DeskAnswer(BaseModel):
-    """What a desk person enters.
-
-    Attributes:
-        code: Result code of the platform, four digits.
-        started_at: When the measure took effect.
-        balance: Balance before, in yuan.
-        frozen: What is frozen, in yuan.
-        earlier_authority: Who has frozen it before.
-        earlier_expires_at: Until when.
-        cause: Why not.
-        phone: Where the police may ask.
-        outflows: Where money had gone on before: to which account, how much, when.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    code: Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-    started_at: AwareDatetime | None = None
-    balance: Amount | None = None
-    frozen: Amount | None = None
-    earlier_authority: Annotated[str, Field(max_length=150)] = ""
-    earlier_expires_at: AwareDatetime | None = None
-    cause: Annotated[str, Field(max_length=300)] = ""
-    phone: Annotated[str, Field(max_length=30, repr=False)] = ""
-    outflows: Annotated[tuple[Outflow, ...], Field(max_length=500, repr=False)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +321,7 @@ class Inbox:
             package = read_package(row.body)
             receipt = self._receipt(package, answer, by)
             if row.receipt is not None:
-                if _same(row.receipt, receipt) and not only_first:
+                if same(row.receipt, receipt) and not only_first:
                     return row.receipt
                 raise DuplicateKey(
                     "The instruction was answered otherwise before.",
@@ -391,9 +354,9 @@ class Inbox:
 
     def _receipt(self, package: Package, answer: DeskAnswer, by: Actor) -> Receipt:
         now = self._now()
-        _fits(package, answer, now)
+        fits(package, answer, now)
         measure = package.measure
-        good = _is_good(answer.code)
+        good = is_good(answer.code)
         freezing = measure.kind in {InstructionKind.FREEZE, InstructionKind.RENEW}
         started = (answer.started_at or now) if good else None
         expires = None
@@ -591,34 +554,6 @@ def _differences(typed: Package, came: Package) -> tuple[str, ...]:
         "amount": (typed.measure.amount or one.amount, came.measure.amount or other.amount),
     }
     return tuple(name for name, (a, b) in pairs.items() if a != b)
-
-
-def _is_good(code: str) -> bool:
-    return result_of(code).outcome in {Outcome.DONE, Outcome.PARTIAL}
-
-
-def _fits(package: Package, answer: DeskAnswer, now: datetime) -> None:
-    """Refuse an answer that cannot be meant.
-
-    Raises:
-        InputError: The text says which field, and why.
-    """
-    good = _is_good(answer.code)
-    if good and answer.started_at is not None and answer.started_at > now + _AHEAD:
-        raise InputError("The start lies in the future.", field="started_at")
-    if not answer.cause and result_of(answer.code).outcome is Outcome.REFUSED:
-        raise InputError("A refusal needs its cause.", field="cause")
-    measure = package.measure
-    asked = measure.amount if measure.mode == "01" else None
-    frozen = None if answer.frozen is None else Decimal(answer.frozen)
-    if good and asked is not None and frozen is not None and frozen > asked:
-        raise InputError("More is frozen than was asked.", field="frozen")
-
-
-def _same(one: Receipt, other: Receipt) -> bool:
-    """Whether two answers say the same; times that the desk filled in itself apart."""
-    blank = {"started_at": None, "expires_at": None, "operator": ""}
-    return one.model_copy(update=blank) == other.model_copy(update=blank)
 
 
 def _text(moment: datetime) -> str:
