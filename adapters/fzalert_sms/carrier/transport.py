@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -78,20 +77,6 @@ class Owner(Protocol):
     def on_lost(self, link: Link, reason: str) -> None:
         """Take that the link is gone; called once."""
         ...
-
-
-_KEY = struct.Struct(">QBI")
-
-
-def wire_key(began_at: int, slot: int, sequence: int) -> bytes:
-    """A key that no other connection of the account has: 13 octets.
-
-    Args:
-        began_at: Wall milliseconds at which the connection was dialled.
-        slot: The adapter's slot.
-        sequence: What the connection counts by.
-    """
-    return _KEY.pack(began_at, slot, sequence)
 
 
 class Link(asyncio.Protocol):

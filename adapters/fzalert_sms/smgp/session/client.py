@@ -9,7 +9,7 @@ from typing_extensions import override
 from fzalert_sms import carrier
 from fzalert_sms.carrier.session import Delivered, Event, Handler, Limits, Opened, Refused, State
 from fzalert_sms.carrier.session.core import T
-from fzalert_sms.carrier.transport import wire_key
+from fzalert_sms.carrier.session.keys import wire_key
 from fzalert_sms.smgp.codec import (
     NO_ID,
     VERSION,
