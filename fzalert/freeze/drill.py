@@ -24,7 +24,7 @@ from fzalert.freeze.package import (
 from fzalert.freeze.values import Account, AccountKind, Transfer, TransferChannel
 from fzalert.messages import BankPackage
 
-__all__ = ["TEST_ACCOUNT", "drill_package"]
+__all__ = ["TEST_ACCOUNT", "drill_package", "notice_package"]
 
 TEST_ACCOUNT = "00000000DRILL"
 """The account of every test; no institution has one of this shape."""
@@ -41,6 +41,38 @@ def drill_package(
         application_id: Under which the desk acknowledges.
         now: The present, with a zone.
     """
+    return _made(desk, sender, application_id, now, kind="演练", reason="", drill=True)
+
+
+def notice_package(
+    desk: Desk, sender: SenderBlock, application_id: str, now: datetime, text: str, *, drill: bool
+) -> BankPackage:
+    """Make what tells a desk, at its old address, that its entry was changed.
+
+    It is a pre-alert too: it binds nobody, and its account is nobody's.
+
+    Args:
+        desk: The entry as it was.
+        sender: Our unit and its telephone, which the desk is to ask.
+        application_id: Under which it goes.
+        now: The present, with a zone.
+        text: What was changed, and what to do; no names or numbers.
+        drill: Whether everything is a rehearsal.
+    """
+    kind = "通讯录变更告知"
+    return _made(desk, sender, application_id, now, kind=kind, reason=text, drill=drill)
+
+
+def _made(
+    desk: Desk,
+    sender: SenderBlock,
+    application_id: str,
+    now: datetime,
+    *,
+    kind: str,
+    reason: str,
+    drill: bool,
+) -> BankPackage:
     is_bank = desk.code.isdigit()
     made = Package(
         document=DocumentKind.PRE_ALERT,
@@ -49,13 +81,13 @@ def drill_package(
         urgency="01",
         created_at=now,
         policy="drill",
-        drill=True,
+        drill=drill,
         sender=sender,
-        case=CaseBlock(report_number="DRILL", report_at=now, kind="演练"),
+        case=CaseBlock(report_number="DRILL", report_at=now, kind=kind),
         account=Account(
             kind=AccountKind.PASSBOOK if is_bank else AccountKind.PAYMENT,
             number=TEST_ACCOUNT,
-            name="演练",
+            name=kind,
             bank_code=desk.code if is_bank else "",
             bank_name=desk.name if is_bank else "",
             institution="" if is_bank else desk.code,
@@ -70,7 +102,7 @@ def drill_package(
                 channel=TransferChannel.OTHER,
             ),
         ),
-        measure=MeasureBlock(kind=InstructionKind.STOP),
+        measure=MeasureBlock(kind=InstructionKind.STOP, reason=reason),
         officers=(),
     )
     body = write_package(made)
@@ -80,5 +112,5 @@ def drill_package(
         binding=False,
         body=body.decode(),
         sha256=package_hashes(body)[0],
-        drill=True,
+        drill=drill,
     )

@@ -19,11 +19,13 @@ from pydantic import ValidationError
 from fzalert.access.actors import Actor, Role
 from fzalert.clock import Clock
 from fzalert.config import Settings
-from fzalert.delivery import Caps, prepare
+from fzalert.delivery import Caps, Prepared, prepare
 from fzalert.errors import ConfigError, FzalertError, InputError
+from fzalert.evidence import Json
 from fzalert.log import get_logger
 from fzalert.messages import (
     ActorId,
+    BankPackage,
     Lane,
     Rendition,
     Target,
@@ -48,8 +50,9 @@ from fzalert.service.views import time_text
 from fzalert.store import ChangeSet, EvidenceEntry
 
 if TYPE_CHECKING:
-    from fzalert.freeze.contacts import ContactBook
+    from fzalert.freeze.contacts import Approval, ContactBook
     from fzalert.freeze.directory import Change, Desk, Directory, Standing
+    from fzalert.freeze.package import SenderBlock
 
 __all__ = ["MAY_SEE_CONTACTS", "Contacts", "drill_time"]
 
@@ -63,6 +66,7 @@ MAY_SEE_CONTACTS = (
 SCRIPT = "desk-drill"
 """What stands in the outbox where a warning names its script."""
 _TEST_MINUTES = 60
+_NOTICE_MINUTES = 24 * 60
 _LOOK_EVERY = 900.0
 _MADE_UP_WITHIN = timedelta(days=7)
 _CHINA = timezone(timedelta(hours=8))
@@ -107,7 +111,9 @@ class Contacts:
                 change = await book.propose(ask.code, desk, mask_digits(ask.reason), by)
                 return ContactAnswer(changes=[_change(change, await book.directory())])
             case asks.ApproveAsk():
+                before = (await book.directory()).desks(book.now())
                 approval = await book.approve(ask.change, by)
+                await self._tell_old(book, approval, before.get(approval.change.code), by)
                 view = _change(approval.change, await book.directory())
                 notice = f"{approval.notice.zh} {approval.notice.en}"
                 told = {"tell": list(approval.notice.phones), "notice": notice}
@@ -244,17 +250,64 @@ class Contacts:
     ) -> None:
         from fzalert.freeze.contacts import MONTHLY
         from fzalert.freeze.drill import drill_package
+
+        package = drill_package(desk, self._sender(), application, book.now())
+        key, who = f"desk-drill/{application}", MONTHLY if by is None else by.id
+        engine = self._building.engine
+        async with engine.routing.shared():
+            ready = await self._prepared(desk, package, channel, key, who, _TEST_MINUTES)
+            await book.tested(desk.code, application, channel, by, (ready.acceptance,))
+            engine.poke(ready.channels)
+            engine.note_change()
+
+    async def _tell_old(
+        self, book: ContactBook, approval: Approval, before: Desk | None, by: Actor
+    ) -> None:
+        """Tell the desk at its old address that its entry is to change; that is on record.
+
+        Where it cannot be told that way, the telephones that the approval names are left.
+        """
+        from fzalert.freeze.drill import notice_package
+
+        change = approval.change
+        if before is None or change.use_from is None or change.use_from <= book.now():
+            return
+        channel = next((way.channel for way in before.ways if way.kind != "paper"), "")
+        application = f"notice-{change.id}"
+        drill = self._settings.drill.enabled
+        engine = self._building.engine
+        try:
+            package = notice_package(
+                before, self._sender(), application, book.now(), approval.notice.zh, drill=drill
+            )
+            async with engine.routing.shared():
+                key = f"desk-notice/{change.id}"
+                ready = await self._prepared(before, package, channel, key, by.id, _NOTICE_MINUTES)
+                facts: dict[str, Json] = {"code": change.code, "change": change.id}
+                entry = EvidenceEntry("store", by.id, "desk.notice", {**facts, "channel": channel})
+                await self._building.store.commit(
+                    ChangeSet(accepts=(ready.acceptance,), evidence=(entry,))
+                )
+                engine.poke(ready.channels)
+                engine.note_change()
+        except FzalertError as error:
+            log.warning("desk.notice_unsent", code=change.code, why=error.code)
+
+    def _sender(self) -> SenderBlock:
         from fzalert.freeze.package import SenderBlock
 
-        engine = self._building.engine
         own, identity = self._settings.freeze, self._settings.identity
-        sender = SenderBlock(
+        return SenderBlock(
             unit_name=own.unit_name or identity.county or identity.bank or "fzalert",
             unit_code=own.unit_code or "0" * 12,
             duty_phone=own.duty_phone or identity.hotline,
         )
-        now = book.now()
-        package = drill_package(desk, sender, application, now)
+
+    async def _prepared(
+        self, desk: Desk, package: BankPackage, channel: str, key: str, who: str, minutes: int
+    ) -> Prepared:
+        """A package to a desk by one channel, ready to be accepted."""
+        engine = self._building.engine
         began = self._clock.millis()
         warning = Warning(
             WarningId(self._building.ids.one()),
@@ -264,31 +317,26 @@ class Contacts:
             {},
             Lane.URGENT,
             began,
-            began + _TEST_MINUTES * 60_000,
-            f"desk-drill/{application}",
-            ActorId(MONTHLY if by is None else by.id),
-            True,
+            began + minutes * 60_000,
+            key,
+            ActorId(who),
+            package.drill,
         )
 
         def render(target: Target, capabilities: Capabilities) -> Rendition:
             del target, capabilities
             return package
 
-        async with engine.routing.shared():
-            channels = {name: one for name, one in engine.channels.items() if name == channel}
-            ready = await prepare(
-                warning,
-                hashlib.sha256(warning.key.encode()).digest(),
-                channels,
-                render,
-                self._building.store,
-                self._building.ids,
-                Caps(),
-                lambda _: None,
-            )
-            await book.tested(desk.code, application, channel, by, (ready.acceptance,))
-            engine.poke(ready.channels)
-            engine.note_change()
+        return await prepare(
+            warning,
+            hashlib.sha256(key.encode()).digest(),
+            {name: one for name, one in engine.channels.items() if name == channel},
+            render,
+            self._building.store,
+            self._building.ids,
+            Caps(),
+            lambda _: None,
+        )
 
 
 def drill_time(now: datetime, day: int, hour: int) -> datetime:

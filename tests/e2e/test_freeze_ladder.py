@@ -315,3 +315,39 @@ async def test_no_rehearsal_goes_out_while_a_real_desk_is_waited_for(tmp_path: P
                 lambda: any(one["event"] == "desk.drill_waits" for one in logs), "the test waits"
             )
             assert (await desk_of(at)).drills == 0
+
+
+async def test_a_changed_desk_is_told_at_its_old_address_and_keeps_it_for_a_day(
+    tmp_path: Path,
+) -> None:
+    at = scene(tmp_path, lambda _: ACKNOWLEDGED, lambda _: ACKNOWLEDGED)
+    async with at.open() as service:
+        entry: dict[str, Any] = {
+            "code": BANK,
+            "name": "中国工商银行",
+            "phone": "010-66660000",
+            "person_a": {"name": "陈一", "phone": "13900139001"},
+            "person_b": {"name": "刘二", "phone": "13900139002"},
+            "valid_from": "2026-01-01T00:00:00+08:00",
+            "ways": [
+                {
+                    "kind": "mail",
+                    "channel": "post",
+                    "address": "b@other.example",
+                    "certificate": "P",
+                }
+            ],
+        }
+        asked = contacts.ProposeAsk(code=BANK, desk=entry, reason="来电要求更换")
+        (change,) = (await service.contacts(asked, await at.station.by("ma"))).changes
+        approve = contacts.ApproveAsk(change=change.id)
+        await service.contacts(approve, await at.station.by("zhao"))
+        await at.line.until(lambda: bool(at.line.written), timeout=90)
+        notice = at.line.written[0].part.rendition
+        assert isinstance(notice, BankPackage)
+        assert (notice.application_id, notice.binding) == (f"notice-{change.id}", False)
+        assert "通讯录变更告知" in notice.body
+        # What was approved waits: an instruction goes where the desk was.
+        await at.sent()
+        await at.line.until(lambda: len(at.line.written) == 2, timeout=90)
+        assert at.post.written == []
