@@ -38,6 +38,7 @@ from fzalert.testing import (
     make_context,
 )
 from fzalert_sms.carrier.simulator.knobs import ReportForm
+from fzalert_sms.recount import recount_with_texts
 from fzalert_sms.smgp import SmgpConfig, SmgpGateway
 from fzalert_sms.smgp.codec import layout as c
 from fzalert_sms.smgp.knobs import Knobs
@@ -334,10 +335,21 @@ def test_a_secret_too_long_for_the_protocol_is_named_before_anything_is_sent() -
         settings(1, secret=SecretStr("x" * 16))
 
 
-def test_a_raw_log_names_its_protocol(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with SmgpSimulator(log=tmp_path / "log"):
-            pass
-
-    anyio.run(run)
-    assert (tmp_path / "log").read_bytes() == b"SMGPLOG1"
+async def test_the_raw_log_says_that_the_window_was_kept_and_nothing_went_twice(
+    tmp_path: Path,
+) -> None:
+    knobs = Knobs(response_delay_ms=1, report_delay_ms=0)
+    async with (
+        make_context() as context,
+        SmgpSimulator(knobs, log=tmp_path / "log") as simulator,
+        SmgpGateway(settings(simulator.port, window=8), context) as gateway,
+    ):
+        batch = [_one(n, f"189{n:08d}") for n in range(1, 201)]
+        receipts = await _send(gateway, *batch)
+        await _rows(gateway, 200)
+        await simulator.until(lambda: simulator.unacknowledged == 0)
+    total, _ = recount_with_texts(tmp_path / "log")
+    assert {receipt.kind for receipt in receipts} == {ReceiptKind.SENT}
+    assert (total.accepted, total.distinct, total.duplicates) == (200, 200, 0)
+    assert total.max_unanswered == 6, "bulk leaves the reserve of two"
+    assert (total.reports_acknowledged, total.stats) == (200, {"DELIVRD": 200})
