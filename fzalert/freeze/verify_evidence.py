@@ -32,9 +32,9 @@ def chain(text: bytes) -> list[dict[str, str]]:
     return rows
 
 
-def bundle(file: zipfile.ZipFile) -> list[dict[str, str]]:
+def bundle(file: zipfile.ZipFile, size: int) -> list[dict[str, str]]:
     files, text = {name: file.read(name) for name in file.namelist()}, file.read("manifest.json")
-    need(len(files) == len(file.namelist()), "a file stands twice")
+    need(size == 22 + sum(76 + 2 * len(n) + len(files[n]) for n in files), "bytes of no file")
     told, key = {**json.loads(text), "signature": files["manifest.sig"].decode()}, files["case.key"]
     signed(told, b"fz-evidence-bundle-v1", text)
     for name in {*files, *told["files"]} - {"manifest.json", "manifest.sig"}:
@@ -55,5 +55,6 @@ def bundle(file: zipfile.ZipFile) -> list[dict[str, str]]:
 
 
 with open(sys.argv[1], "rb") as io:
-    rows = bundle(zipfile.ZipFile(io)) if zipfile.is_zipfile(sys.argv[1]) else chain(io.read())
+    zipped = zipfile.ZipFile(io) if zipfile.is_zipfile(sys.argv[1]) else None
+    rows = bundle(zipped, io.seek(0, 2)) if zipped else chain(io.read())
 print(f"SOUND: {len(rows)} rows, the last {rows[-1]['hash']}")

@@ -124,6 +124,38 @@ async def test_it_finds_what_was_changed_in_a_bundle(taken: Taken) -> None:
             verify_bundle(data)
 
 
+def stuffed(files: dict[str, bytes], how: str) -> bytes:
+    """A zip of the very files, with more in it that no file of it shows."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as bundle:
+        for name, body in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.extra = b"\xff\xff\x04\x00more" if how == "extra" else b""
+            bundle.writestr(entry, body)
+            if how == "between" and name == "manifest.sig":
+                bundle.start_dir += out.write(b"more")
+        if how == "twice":
+            with pytest.warns(UserWarning, match="Duplicate"):
+                bundle.writestr("chain.txt", files["chain.txt"])
+        bundle.comment = b"more" if how == "comment" else b""
+    return (b"more" if how == "before" else b"") + out.getvalue()
+
+
+async def test_it_finds_bytes_that_belong_to_no_file(taken: Taken) -> None:
+    with zipfile.ZipFile(io.BytesIO(taken.data)) as bundle:
+        files = {name: bundle.read(name) for name in bundle.namelist()}
+    assert (await taken.says(stuffed(files, "")))[0]
+    for how in ("between", "before", "extra", "comment", "twice"):
+        data = stuffed(files, how)
+        with zipfile.ZipFile(io.BytesIO(data)) as read:
+            assert {name: read.read(name) for name in read.namelist()} == files
+        sound, said = await taken.says(data)
+        assert not sound, how
+        assert "bytes of no file" in said
+        with pytest.raises(fzalert.IntegrityError):
+            verify_bundle(data)
+
+
 async def test_it_checks_a_chain_and_the_heads_too(taken: Taken) -> None:
     out = taken.folder / "case.txt"
     with zipfile.ZipFile(io.BytesIO(taken.data)) as bundle:
