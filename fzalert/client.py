@@ -437,8 +437,12 @@ def decode_error(error: dict[str, Any]) -> FzalertError:
     after = error.get("retry_after")
     if kind is GuardsUnmet:
         reasons = tuple((str(g), str(zh), str(en), str(of)) for g, zh, en, of in error["reasons"])
-        hint = str(error.get("hint", ""))
-        return GuardsUnmet(str(error.get("what", "")), reasons=reasons, hint=hint)
+        return GuardsUnmet(
+            str(error.get("what", "")),
+            reasons=reasons,
+            details=tuple(str(one) for one in error.get("details", ())),
+            hint=str(error.get("hint", "")),
+        )
     made = kind(
         str(error.get("what", "")),
         hint=str(error.get("hint", "")),

@@ -246,16 +246,24 @@ class GuardsUnmet(FzalertError):
     Attributes:
         guards: The ids of every unmet guard, in order.
         reasons: For each the text in Chinese, in English, and its source.
+        details: For each what exactly, without personal data, such as a code of the check, the
+            last day that is allowed or how many were counted; empty where the text says it all.
     """
 
     code = "guards-unmet"
 
     def __init__(
-        self, what: str, *, reasons: tuple[tuple[str, str, str, str], ...] = (), hint: str = ""
+        self,
+        what: str,
+        *,
+        reasons: tuple[tuple[str, str, str, str], ...] = (),
+        details: tuple[str, ...] = (),
+        hint: str = "",
     ) -> None:
         super().__init__(what, hint=hint)
         self.guards = tuple(reason[0] for reason in reasons)
         self.reasons = tuple(reason[1:] for reason in reasons)
+        self.details = (*details, *[""] * len(reasons))[: len(reasons)]
 
 
 class Overloaded(FzalertError):

@@ -85,15 +85,16 @@ class Output:
             }
             if isinstance(error, GuardsUnmet):
                 found["guards"] = [
-                    {"guard": guard, "zh": zh, "en": en, "source": source}
-                    for guard, (zh, en, source) in _reasons(error)
+                    {"guard": guard, "zh": zh, "en": en, "source": source, "detail": detail}
+                    for guard, (zh, en, source), detail in _reasons(error)
                 ]
             self._write(self._err, json.dumps({"error": found}, ensure_ascii=False))
             return
         self._write(self._err, self.paint("bad", "fzalert: ", to=self._err) + text)
         if isinstance(error, GuardsUnmet):
-            for guard, (zh, _, source) in _reasons(error):
-                self._write(self._err, f"  ✗ {guard}  {zh} ({source})")
+            for guard, (zh, _, source), detail in _reasons(error):
+                exactly = f" [{detail}]" if detail else ""
+                self._write(self._err, f"  ✗ {guard}  {zh}{exactly} ({source})")
         if error.hint:
             self._write(self._err, f"下一步 Next: {error.hint.strip()}")
         self._write(self._err, f"[{error.code}] exit {int(code)}")
@@ -117,8 +118,8 @@ class Output:
         stream.flush()
 
 
-def _reasons(error: GuardsUnmet) -> Iterable[tuple[str, tuple[str, str, str]]]:
-    return zip(error.guards, error.reasons, strict=True)
+def _reasons(error: GuardsUnmet) -> Iterable[tuple[str, tuple[str, str, str], str]]:
+    return zip(error.guards, error.reasons, error.details, strict=True)
 
 
 def to_json(value: object) -> str:

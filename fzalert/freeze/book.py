@@ -624,8 +624,14 @@ def _unmet(answer: Refusals) -> GuardsUnmet:
     return GuardsUnmet(
         f"{answer.command} is refused. {details}",
         reasons=reasons,
+        details=tuple(_exactly(one) for one in answer.refusals),
         hint="Nothing was done; the refusal is on record.",
     )
+
+
+def _exactly(refusal: Refusal) -> str:
+    """What exactly is not met, and at which field."""
+    return " · ".join(part for part in (refusal.detail, refusal.field) if part)
 
 
 def _removed(row: Deadline) -> Deadline:

@@ -250,6 +250,7 @@ def encode_error(error: FzalertError) -> Request:
         "row": getattr(error, "row", None),
         "channel": getattr(error, "channel", ""),
         "reasons": _reasons(error),
+        "details": list(error.details) if isinstance(error, GuardsUnmet) else [],
     }
 
 

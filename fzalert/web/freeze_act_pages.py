@@ -45,6 +45,7 @@ class Unmet(NamedTuple):
     zh: str
     en: str
     source: str
+    detail: str = ""
 
 
 @dataclass(slots=True)
@@ -185,8 +186,10 @@ class ActPages:
             answer = await self._desk.ask(ask, actor)
         except GuardsUnmet as error:
             refused.unmet += [
-                Unmet(about.measure_id, guard, *reason)
-                for guard, reason in zip(error.guards, error.reasons, strict=True)
+                Unmet(about.measure_id, guard, *reason, detail)
+                for guard, reason, detail in zip(
+                    error.guards, error.reasons, error.details, strict=True
+                )
             ]
             return ""
         except InputError as error:

@@ -240,8 +240,10 @@ class EntryPages:
             case = await self._write(entered, form, actor, once)
         except GuardsUnmet as error:
             unmet = [
-                Unmet("", guard, *reason)
-                for guard, reason in zip(error.guards, error.reasons, strict=True)
+                Unmet("", guard, *reason, detail)
+                for guard, reason, detail in zip(
+                    error.guards, error.reasons, error.details, strict=True
+                )
             ]
             return await self._drawn(request, actor, form, Shown(unmet=unmet), status=403)
         except InputError as error:

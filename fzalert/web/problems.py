@@ -63,6 +63,9 @@ class UnmetGuard(BaseModel):
     zh: str = Field(description="What is missing, in Chinese.")
     en: str = Field(description="The same in English.")
     source: str = Field(description="The instrument and article.")
+    detail: str = Field(
+        default="", description="What exactly, without personal data; may be empty."
+    )
 
 
 class Problem(BaseModel):
@@ -172,8 +175,10 @@ def _unmet(error: errors.GuardsUnmet, status: int) -> ProblemError:
     elif "state" in error.guards:
         status = 409
     found = [
-        UnmetGuard(id=guard, zh=zh, en=en, source=source)
-        for guard, (zh, en, source) in zip(error.guards, error.reasons, strict=True)
+        UnmetGuard(id=guard, zh=zh, en=en, source=source, detail=detail)
+        for guard, (zh, en, source), detail in zip(
+            error.guards, error.reasons, error.details, strict=True
+        )
     ]
     told = "；".join(one.zh for one in found)
     detail = " ".join(part for part in (told, str(error.args[0]), error.hint) if part)

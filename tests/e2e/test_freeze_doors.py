@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import io
 import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -75,6 +76,7 @@ class Refusal:
         word: Where its own form refused the input, what it named.
         by: Who asked, as the record has to have it.
         case: The case that it was about, where the door opened one of its own.
+        details: What exactly is not met, for each rule.
     """
 
     guards: list[str]
@@ -82,6 +84,7 @@ class Refusal:
     word: str = ""
     by: str = ""
     case: str = ""
+    details: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -104,7 +107,8 @@ class Town:
         try:
             await case.change(ask, actor)
         except fzalert.GuardsUnmet as error:
-            return Refusal(list(error.guards), list(error.reasons), by=actor.id)
+            exactly = list(error.details)
+            return Refusal(list(error.guards), list(error.reasons), by=actor.id, details=exactly)
         except fzalert.InputError as error:
             return Refusal([], [], word=error.field, by=actor.id)
         raise AssertionError("the library let it through")
@@ -131,7 +135,8 @@ class Town:
         guards: list[dict[str, str]] = error.get("guards", [])
         texts = [(one["zh"], one["en"], one["source"]) for one in guards]
         word = "" if guards else str(error["text"])
-        return Refusal([one["guard"] for one in guards], texts, word, by, case)
+        exactly = [one["detail"] for one in guards]
+        return Refusal([one["guard"] for one in guards], texts, word, by, case, exactly)
 
     def _in_thread(self, words: list[str]) -> tuple[int, str]:
         err = io.StringIO()
@@ -154,7 +159,9 @@ class Town:
         guards = problem["guards"]
         texts = [(one["zh"], one["en"], one["source"]) for one in guards]
         word = problem["errors"][0]["pointer"] if problem["errors"] else ""
-        return Refusal([one["id"] for one in guards], texts, word, f"user:{attempt.who}")
+        exactly = [one["detail"] for one in guards]
+        by = f"user:{attempt.who}"
+        return Refusal([one["id"] for one in guards], texts, word, by, details=exactly)
 
     async def page(self, attempt: Attempt, cookie: str) -> Refusal:
         """The form of the act at the pages, sent by somebody who is signed in."""
@@ -167,12 +174,14 @@ class Town:
         assert answer.status_code in {403, 422}, (answer.status_code, answer.text)
         listed = re.findall(
             r"<li><strong>(.+?)</strong>.*?<span lang=\"en\">(.+?)</span>"
-            r".*?依据 (.+?) · <code>([a-z-]+)</code>",
+            r"(?: <small>(.+?)</small>)?.*?依据 (.+?) · <code>([a-z-]+)</code>",
             answer.text,
         )
         faults = re.findall(r"<li><a href=\"#([\w-]+)\">", answer.text)
-        texts = [(zh, en, source) for zh, en, source, _ in listed]
-        return Refusal([one[3] for one in listed], texts, " ".join(faults) or answer.text, by)
+        texts = [(zh, en, source) for zh, en, _, source, _ in listed]
+        exactly = [html.unescape(one[2]) for one in listed]
+        word = " ".join(faults) or answer.text
+        return Refusal([one[4] for one in listed], texts, word, by, details=exactly)
 
     # -- what is typed ---------------------------------------------------------------------
 
@@ -400,6 +409,7 @@ async def test_a_rule_refuses_through_every_door(guard: str, large: Town, small:
         "http": lambda: town.web(attempt, cookie),
         "page": lambda: town.page(attempt, cookie),
     }
+    exactly: dict[str, str] = {}
     for door, ask in doors.items():
         known = len(await town.history(case))
         said = await ask()
@@ -409,6 +419,9 @@ async def test_a_rule_refuses_through_every_door(guard: str, large: Town, small:
         else:
             assert guard in said.guards, (door, said)
             assert all(zh and en and source for zh, en, source in said.texts), door
+            if said.details and not said.case:
+                told = dict(zip(said.guards, said.details, strict=True))
+                exactly[door] = told[guard]
             about = said.case or case
             refused = [
                 one
@@ -421,6 +434,8 @@ async def test_a_rule_refuses_through_every_door(guard: str, large: Town, small:
             assert guard in kept[-1]["guards"], door
         assert await town.stands(case) == before, door
         assert (await town.arrived(case), town.sent(case)) == (sent, sent), door
+    # Each door says what exactly is missing, in the same words.
+    assert len(set(exactly.values())) <= 1 or guard.startswith("daily-"), exactly
 
 
 async def test_where_no_channel_reaches_a_desk_it_is_printed_and_nobody_is_told(

@@ -173,9 +173,13 @@ async def test_a_refusal_is_on_record_and_changes_nothing(office: Office) -> Non
         assert {"step-up", "second-person"} <= set(caught.value.guards)
         assert all(zh and en and source for zh, en, source in caught.value.reasons)
         assert CARD not in str(caught.value)
+        with pytest.raises(fzalert.GuardsUnmet) as exact:
+            await book.do("c1", c.Approve(replace(people.author, roles=frozenset()), "m1"), FACTS)
+        said = dict(zip(exact.value.guards, exact.value.details, strict=True))
+        assert said["role"] == "needs duty_officer, approver, detective"
         after = await book.case("c1")
         assert after.measures["m1"].state is MeasureState.REVIEW
-        assert after.version == before.version + 2
+        assert after.version == before.version + 3
         rows = await office.store.evidence(stream_of("c1"))
         assert b"case.refused" in rows[-1].body
         assert b"second-person" in rows[-1].body
