@@ -9,12 +9,20 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from fzalert.freeze import codes
 from fzalert.freeze.values import Account, AccountKind, IdType, Transfer, Victim
 
-__all__ = ["Finding", "Severity", "check_account", "check_transfer", "check_victim"]
+__all__ = [
+    "Finding",
+    "Severity",
+    "check_account",
+    "check_traced",
+    "check_transfer",
+    "check_victim",
+]
 
 _OLD = timedelta(days=30)
 
@@ -94,6 +102,27 @@ def check_transfer(
             )
         )
     return tuple(found)
+
+
+def check_traced(outflow: Decimal | None, traced: Decimal) -> tuple[Finding, ...]:
+    """Look at what the accounts of the next level say that they got from one account.
+
+    Args:
+        outflow: What the institution told of money that had gone on; None where it told nothing.
+        traced: What flowed from there into the accounts below it, by their transfers.
+    """
+    if outflow is None or traced <= outflow:
+        return ()
+    return (
+        Finding(
+            "traced-above-outflow",
+            Severity.WARNING,
+            "inflow",
+            f"下级账户合计{traced:,.2f}元，超过银行反馈的转出金额{outflow:,.2f}元，请核对流水。",
+            f"{traced:,.2f} yuan is traced below the account, and the bank told of"
+            f" {outflow:,.2f}; compare the transfers.",
+        ),
+    )
 
 
 def _account(account: Account, place: str) -> Iterator[Finding]:

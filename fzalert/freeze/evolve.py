@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import singledispatch
 
 from fzalert.freeze import events as e
@@ -215,6 +216,7 @@ def _answered(event: e.Answered, case: FreezeCase, stop: timedelta) -> FreezeCas
         measure,
         receipts=(*measure.receipts, (receipt.application_id, receipt.code, str(receipt.grade))),
         balance=measure.balance if receipt.balance is None else receipt.balance,
+        outflow=_outflow(measure, receipt),
     )
     outcome = result_of(receipt.code).outcome
     good = outcome in _GOOD
@@ -345,6 +347,12 @@ def _relieved(measure: Measure, application: str, by: str, at: datetime, result:
         for one in measure.tasks
     )
     return replace(measure, tasks=tasks)
+
+
+def _outflow(measure: Measure, receipt: Receipt) -> Decimal | None:
+    """What is known to have gone on; a later answer may list the same transfers again."""
+    told = sum((one.transfer.amount for one in receipt.outflows), Decimal(0))
+    return max(told, measure.outflow or told) if receipt.outflows else measure.outflow
 
 
 def _reopened(measure: Measure) -> Measure:

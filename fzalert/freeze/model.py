@@ -292,6 +292,7 @@ class Measure:
         tasks: What persons had to do because the desk was silent.
         prefecture: First four digits of the institution's area, as the directory had it when a
             freeze was approved; or empty.
+        outflow: What the institution told of money that had gone on; None where it told nothing.
     """
 
     id: str
@@ -318,6 +319,7 @@ class Measure:
     ended: str = ""
     tasks: tuple[Task, ...] = ()
     prefecture: str = ""
+    outflow: Decimal | None = None
 
     @property
     def is_final(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fzalert.freeze import commands as c
+from fzalert.freeze.decide import Refusals
 from fzalert.freeze.evolve import replay
 from fzalert.freeze.model import MeasureState
 from fzalert.freeze.results import Outflow
@@ -12,6 +13,7 @@ from tests.unit.freezing import CARD, World, account, transfer
 
 SECOND = "6222021234567890136"
 THIRD = "6222021234567890144"
+FOURTH = "6222021234567890151"
 
 
 def outflow(world: World, number: str, amount: str, minutes: int, source: str = CARD) -> Outflow:
@@ -73,3 +75,30 @@ def test_the_third_level_hangs_under_the_second() -> None:
     world.do(receipt)
     third = world.measure("m3")
     assert (third.level, third.parent, third.account.number) == (3, "m2", THIRD)
+
+
+def test_more_below_an_account_than_went_on_from_it_is_a_warning() -> None:
+    world = World()
+    world.opened()
+    world.sent()
+    told = (outflow(world, SECOND, "20000.00", 4), outflow(world, THIRD, "12000.00", 3))
+    world.do(world.receipt(outflows=told))
+    assert str(world.measure().outflow) == "32000.00"
+    # What the bank told of fits itself.
+    world.do(world.prepare(measure="m2"))
+    more = outflow(world, FOURTH, "0.01", 2)
+    world.do(c.AddAccount(world.author, "m4", more.account, (more.transfer,), parent="m1"))
+    answer = world.ask(world.prepare(measure="m4"))
+    assert isinstance(answer, Refusals)
+    (refusal,) = answer.refusals
+    assert (refusal.guard, refusal.detail) == ("clean", "traced-above-outflow")
+    world.do(world.prepare(measure="m4", waived=(("traced-above-outflow", "另有一笔未反馈"),)))
+
+
+def test_where_the_bank_told_nothing_no_sum_is_compared() -> None:
+    world = World()
+    world.stopped()
+    more = outflow(world, SECOND, "90000.00", 2)
+    world.do(c.AddAccount(world.author, "m2", more.account, (more.transfer,), parent="m1"))
+    assert world.measure().outflow is None
+    world.do(world.prepare(measure="m2"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from fzalert.access import Role
 from fzalert.freeze import checks, commands, events
 from fzalert.freeze.decide.core import Asking, Decision, Guarded, Refusals, handle, on_measure
 from fzalert.freeze.decide.graph import allowed_kinds
-from fzalert.freeze.model import FreezeCase, FreezeMode, InstructionKind, Measure
+from fzalert.freeze.model import FreezeCase, FreezeMode, InstructionKind, Measure, MeasureState
 
 _POLICE = (Role.DETECTIVE, Role.DUTY_OFFICER, Role.APPROVER)
 _KIND = InstructionKind
@@ -66,6 +68,7 @@ def _account(
         *checks.check_victim(case.victim),
         *checks.check_account(measure.account),
         *(f for t in measure.inflow for f in checks.check_transfer(t, asking.now, "inflow")),
+        *_traced(case, measure),
     ]
     for finding in findings:
         if finding.severity is checks.Severity.ERROR or finding.code not in waived:
@@ -85,6 +88,24 @@ def _account(
     guards.need("protected", measure.account.protected != "never")
     whole = command.kind is InstructionKind.FREEZE and command.terms.mode is FreezeMode.WHOLE
     guards.need("protected-whole", not (whole and measure.account.protected == "not_whole"))
+
+
+def _traced(case: FreezeCase, measure: Measure) -> tuple[checks.Finding, ...]:
+    """Whether more is traced into this level than went on from the account above it."""
+    parent = case.measures.get(measure.parent)
+    if parent is None:
+        return ()
+    traced = sum(
+        (
+            transfer.amount
+            for one in case.measures.values()
+            if one.parent == parent.id and one.state is not MeasureState.CANCELLED
+            for transfer in one.inflow
+            if transfer.from_account == parent.account.number
+        ),
+        Decimal(0),
+    )
+    return checks.check_traced(parent.outflow, traced)
 
 
 def _extension(measure: Measure, asking: Asking, guards: Guarded) -> None:
