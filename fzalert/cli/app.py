@@ -94,6 +94,14 @@ _GROUPS = {
             "add": ("fzalert.cli.freeze.cases:add", "增加账户，如下一级。 Add accounts."),
             "attach": ("fzalert.cli.freeze.cases:attach", "附文书。 Attach a document."),
             "file": ("fzalert.cli.freeze.cases:file_case", "登记立案。 File the case."),
+            "officers": (
+                "fzalert.cli.freeze.particulars:officers",
+                "指定两名办案民警。 Name the two officers.",
+            ),
+            "duty": (
+                "fzalert.cli.freeze.particulars:duty",
+                "单位与值班电话。 Unit and duty telephone.",
+            ),
             "submit": ("fzalert.cli.freeze.acts:submit", "提交止付。 Submit for approval."),
             "approve": ("fzalert.cli.freeze.acts:approve", "第二人审批。 Approve, second person."),
             "reject": ("fzalert.cli.freeze.acts:reject", "退回。 Send it back."),
@@ -115,6 +123,10 @@ _GROUPS = {
             "irrelevant": (
                 "fzalert.cli.freeze.acts:irrelevant",
                 "认定与案件无关。 The money is not of the case.",
+            ),
+            "complaint": (
+                "fzalert.cli.freeze.particulars:complaint",
+                "登记投诉申诉。 Record a complaint.",
             ),
             "cancel": ("fzalert.cli.freeze.acts:cancel", "撤销未发出的。 Give it up unsent."),
             "correct": ("fzalert.cli.freeze.acts:correct", "更正账户。 Correct an account."),
@@ -148,6 +160,7 @@ _GROUPS = {
                 "fzalert.cli.freeze.keeping:unhold",
                 "解除保留。 End the hold of a case.",
             ),
+            "key": ("fzalert.cli.freeze.particulars:key", "本单位公钥。 The unit's public key."),
             "board": ("fzalert.cli.freeze.board:board", "全部措施与倒计时。 Every clock."),
             "figures": (
                 "fzalert.cli.freeze.figures:figures",

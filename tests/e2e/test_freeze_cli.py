@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import fzalert
+from fzalert.access.keys import FileSigner
 from fzalert.clock import SystemClock
 from fzalert.config import read_settings
 from fzalert.service import freeze_models as asks
@@ -164,6 +165,38 @@ async def test_a_report_becomes_a_stop_that_is_confirmed_by_hand(site: Site) -> 
     altered[len(altered) // 2] ^= 1
     (site.folder / "altered.zip").write_bytes(altered)
     await terminal.no("verify", "altered.zip", by="", code=9)
+
+
+@pytest.mark.usefixtures("daemon")
+async def test_who_is_behind_a_case_is_named_later_and_a_file_is_entered_once(site: Site) -> None:
+    terminal = Terminal(site)
+    text = (site.folder / "case.toml").read_text(encoding="utf-8")
+    head, first, rest = text.partition("[[officers]]")
+    officers, documents, tail = (first + rest).partition("[[documents]]")
+    (site.folder / "late.toml").write_text(head + documents + tail, encoding="utf-8")
+    (site.folder / "officers.toml").write_text(officers, encoding="utf-8")
+    twice = [await terminal.ok("new", "late.toml", "--key", "report-7") for _ in range(2)]
+    (one,), (same,) = twice
+    assert (one["id"], one["version"]) == (same["id"], same["version"])
+    assert len(same["measures"]) == 1
+    case = one["id"]
+    await terminal.ok("submit", case)
+    refused = await terminal.no("approve", case, by="li")
+    assert [guard["guard"] for guard in refused["guards"]] == ["two-officers"]
+    (named,) = await terminal.ok("officers", case, "officers.toml")
+    assert len(named["officers"]) == 2
+    told = ("--unit", "青山县公安局", "--code", "110105000000", "--phone", "010-87654321")
+    (known,) = await terminal.ok("duty", case, *told)
+    assert known["duty_phone"] == "010-87654321"
+    (moved,) = await terminal.ok("complaint", case, "m1", "--number", "申诉-7")
+    assert "appeal" in moved["measures"][0]["flags"]
+    await terminal.ok("approve", case, by="li")
+    # What a bank's desk is given is the key that the daemon signs with.
+    (key,) = await terminal.ok("key", by="")
+    assert (
+        FileSigner.load(read_settings(site.config).data_directory / "signing.key").public_key.hex()
+        == key["public_key"]
+    )
 
 
 @pytest.mark.usefixtures("daemon")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -59,9 +60,19 @@ class Desk:
             await self.ask(ask)
         return await self.change(wanted[-1])
 
-    async def put(self, body: bytes) -> str:
-        """Hand a document over in pieces; returns the name of the upload."""
-        upload = secrets.token_hex(16)
+    async def keyed(self, ask: FreezeAsk, key: str) -> CaseView:
+        """Ask for a change once: the same change under the same key is not made again.
+
+        Args:
+            ask: The change.
+            key: As it was given; empty asks without one.
+        """
+        name = key and f"{key}/{hashlib.sha256(ask.model_dump_json().encode()).hexdigest()[:16]}"
+        return _case(await self.api.freeze(ask, self.by, key=name))
+
+    async def put(self, body: bytes, *, key: str = "") -> str:
+        """Hand a document over in pieces; returns the name of the upload, the same under a key."""
+        upload = hashlib.sha256(body).hexdigest() if key else secrets.token_hex(16)
         for offset in range(0, len(body), asks.PIECE):
             piece = base64.b64encode(body[offset : offset + asks.PIECE]).decode()
             await self.ask(asks.PutAsk(upload=upload, offset=offset, data=piece))

@@ -35,11 +35,15 @@ class Found(BaseModel):
     en: str
 
 
-async def new(file: Path, *, token_file: Path | None = None) -> None:
+async def new(file: Path, *, key: str = "", token_file: Path | None = None) -> None:
     """Open a case from a file: report, victim, officers, documents, accounts.
+
+    With a key the same file opens one case, however often it is asked; one that was cut short goes
+    on where it was.
 
     Args:
         file: The case in TOML or JSON, - for standard input.
+        key: A word of your own for this file, such as the report's number.
         token_file: Who acts: a file with a token, - for standard input.
     """
     async with told_where_refused("open", token_file):
@@ -47,16 +51,17 @@ async def new(file: Path, *, token_file: Path | None = None) -> None:
         beside = file.parent
         bodies = [(one.type, read_document(beside / one.file)) for one in case.documents]
     async with desk(token_file) as at:
-        view = await at.change(asks.OpenAsk(report=case.report, victim=case.victim, duty=case.duty))
+        opening = asks.OpenAsk(report=case.report, victim=case.victim, duty=case.duty)
+        view = await at.keyed(opening, key)
         current().output.note(f"案件已建立 opened {view.id}")
         if case.officers:
-            view = await at.change(asks.OfficersAsk(case=view.id, officers=case.officers))
+            view = await at.keyed(asks.OfficersAsk(case=view.id, officers=case.officers), key)
         for kind, body in bodies:
-            upload = await at.put(body)
-            view = await at.change(asks.AttachAsk(case=view.id, type=kind, upload=upload))
+            upload = await at.put(body, key=key)
+            view = await at.keyed(asks.AttachAsk(case=view.id, type=kind, upload=upload), key)
         for one in case.accounts:
             added = asks.AddAccountAsk(case=view.id, account=one.account, inflow=one.inflow)
-            view = await at.change(added)
+            view = await at.keyed(added, key)
     show_case(view)
 
 

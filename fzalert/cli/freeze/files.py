@@ -22,7 +22,15 @@ from fzalert.freeze.values import (
     Victim,
 )
 
-__all__ = ["AccountEntry", "CaseFile", "document_type", "read_accounts", "read_case", "read_text"]
+__all__ = [
+    "AccountEntry",
+    "CaseFile",
+    "document_type",
+    "read_accounts",
+    "read_case",
+    "read_officers",
+    "read_text",
+]
 
 LONGEST = 1_048_576
 M = TypeVar("M", bound=BaseModel)
@@ -79,6 +87,10 @@ class _Accounts(_Entry):
     accounts: Annotated[tuple[AccountEntry, ...], Field(min_length=1)]
 
 
+class _Officers(_Entry):
+    officers: Annotated[tuple[Officer, ...], Field(min_length=2)]
+
+
 def read_text(file: Path) -> str:
     """The text of a file, `-` for standard input.
 
@@ -106,6 +118,11 @@ def read_case(file: Path) -> CaseFile:
 def read_accounts(file: Path) -> tuple[AccountEntry, ...]:
     """The `[[accounts]]` of a file. Raises as `read_case`."""
     return _read(file, _Accounts).accounts
+
+
+def read_officers(file: Path) -> tuple[Officer, ...]:
+    """The `[[officers]]` of a file, at least two. Raises as `read_case`."""
+    return _read(file, _Officers).officers
 
 
 def _read(file: Path, model: type[M]) -> M:
