@@ -33,6 +33,7 @@ from fzalert_sms.carrier.reports import report_kind_of
 from fzalert_sms.carrier.results import Table
 from fzalert_sms.cmpp.results import TABLE as CMPP
 from fzalert_sms.smgp.results import TABLE as SMGP
+from fzalert_sms.smpp.results import TABLE as SMPP
 from tools import docs_cli, docs_log
 from tools.docs_api import first_sentence, public
 from tools.docs_settings import Rows, code, settings, table
@@ -66,15 +67,16 @@ def advice(kind: str, scope: str) -> str:
     return str(kinds.get(f"{kind}/{scope}") or kinds[kind])
 
 
-def carrier_results(carrier: Table) -> str:
-    """What a gateway answers to a message."""
+def carrier_results(carrier: Table, form: str = "d") -> str:
+    """What a gateway answers to a message; `form` is how the protocol writes its numbers."""
     vendor = carrier.vendor
 
     def rows() -> Rows:
         for number in sorted(carrier.results):
-            yield from row(str(number), number)
-        yield from row(f"{vendor.start} to {vendor.stop - 1}", vendor.start)
-        yield from row("any other", 0xFFFF)
+            yield from row(format(number, form), number)
+        first, last = format(vendor.start, form), format(vendor.stop - 1, form)
+        yield from row(f"{first} to {last}", vendor.start)
+        yield from row("any other", -1)
         yield "`not-sendable`", "–", "permanent, message", WORDS["sms"]["not-sendable"]
 
     def row(shown: str, number: int) -> Rows:
@@ -84,10 +86,11 @@ def carrier_results(carrier: Table) -> str:
     return table(("code", "meaning", "read as", "what happens, what to do"), rows())
 
 
-def carrier_logins(carrier: Table, adapter: str) -> str:
-    """What a gateway answers to a login."""
+def carrier_logins(carrier: Table, adapter: str, form: str = "d") -> str:
+    """What a gateway answers to a login; `form` is how the protocol writes its numbers."""
     words = WORDS[adapter]["login"]
-    rows = ((str(status), carrier.login[status], words[str(status)]) for status in carrier.login)
+    shown = {status: format(status, form) for status in carrier.login}
+    rows = ((shown[status], told, words[shown[status]]) for status, told in carrier.login.items())
     return table(("status", "meaning", "what to do"), rows)
 
 
@@ -253,6 +256,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "sms.cmpp logins": lambda: carrier_logins(CMPP, "sms.cmpp"),
     "sms.smgp results": lambda: carrier_results(SMGP),
     "sms.smgp logins": lambda: carrier_logins(SMGP, "sms.smgp"),
+    "sms.smpp results": lambda: carrier_results(SMPP, "#04x"),
+    "sms.smpp logins": lambda: carrier_logins(SMPP, "sms.smpp", "#04x"),
     "sms.cmpp stats": cmpp_stats,
     "mail.smtp codes": mail_codes,
     "post.webhook statuses": webhook_statuses,

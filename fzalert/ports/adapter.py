@@ -108,6 +108,7 @@ class TextProfile:
         gateway_adds: Characters that the gateway itself adds; reserved in the first part.
         opt_out: Put at the end, by us; empty where there is none.
         max_parts: A text of more parts is refused.
+        whole: The gateway cuts long texts itself: a text travels as one part, whatever its length.
     """
 
     coding: Coding = Coding.UCS2
@@ -115,6 +116,7 @@ class TextProfile:
     gateway_adds: int = 0
     opt_out: str = ""
     max_parts: int = 4
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

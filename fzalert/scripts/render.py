@@ -72,6 +72,11 @@ class SmsProfile(Protocol):
         """A text of more parts is refused."""
         ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether the gateway cuts long texts itself."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _PlainProfile:
@@ -80,6 +85,7 @@ class _PlainProfile:
     gateway_adds: int = 0
     opt_out: str = ""
     max_parts: int = 4
+    whole: bool = False
 
 
 def render(
@@ -190,7 +196,7 @@ def _sms(job: Job, profile: SmsProfile, templates: VendorTable | None, *, long: 
             field=field,
         )
     return SmsText(
-        parts=parts,
+        parts=("".join(parts),) if profile.whole else parts,
         coding=coding,
         script=job.ref,
         template=None if job.drill or templates is None else _bound(job, templates, field),

@@ -328,6 +328,7 @@ class OtherProfile:
     gateway_adds: int = 0
     opt_out: str = ""
     max_parts: int = 9
+    whole: bool = False
 
 
 def test_every_shipped_script_renders_for_every_kind_and_survives_the_store() -> None:
@@ -367,3 +368,17 @@ def test_a_relayed_warning_names_its_text_and_carries_no_word_of_it() -> None:
     named = {name for name, _ in relayed.values}
     assert named <= {"branch"}, "only what the script's own texts name"
     assert decode_rendition(encode_rendition(relayed)) == relayed
+
+
+def test_a_gateway_that_cuts_texts_itself_gets_them_whole_and_within_the_limit() -> None:
+    def made(*, whole: bool, most: int = 9) -> SmsText:
+        profile = TextProfile(opt_out="拒收" * 40, max_parts=most, whole=whole)
+        rendition = render(POLICE, kind=RenditionKind.SMS, text_profile=profile)
+        assert isinstance(rendition, SmsText)
+        return rendition
+
+    parts = made(whole=False).parts
+    assert len(parts) > 1
+    assert made(whole=True).parts == ("".join(parts),)
+    with pytest.raises(TextTooLong):
+        made(whole=True, most=1)

@@ -83,6 +83,22 @@ class Frequent:
         return self._stats if self._stats and _day_of(millis) == self._day else {}
 
 
+class Spent:
+    """Wire keys that the gateway has refused: what comes again after that needs a new one."""
+
+    def __init__(self) -> None:
+        self._keys: dict[bytes, None] = {}
+
+    def add(self, key: bytes) -> None:
+        """Note a refusal."""
+        self._keys[key] = None
+        if len(self._keys) > _MOST_NUMBERS:
+            del self._keys[next(iter(self._keys))]
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._keys
+
+
 class Account:
     """See the module.
 
@@ -91,6 +107,7 @@ class Account:
         frequent: Numbers that have had their limit for today.
         replies: Long replies that are not complete.
         wholes: Long texts of which one part's report speaks for all; None where each has its own.
+        spent: Wire keys of parts that were refused.
         open: Connections that are logged in.
     """
 
@@ -99,6 +116,7 @@ class Account:
         self.frequent = Frequent()
         self.replies: Replies[Ticket] = Replies(config.reply_wait, text_of)
         self.wholes = None if config.report_parts == "all" else Wholes(config.report_parts)
+        self.spent = Spent()
         self.open = 0
 
 

@@ -87,6 +87,7 @@ class CarrierChannel:
                 gateway_adds=config.gateway_adds,
                 opt_out=config.opt_out,
                 max_parts=config.max_parts,
+                whole=config.sends_whole,
             ),
         )
 
@@ -131,7 +132,8 @@ class CarrierChannel:
         figures.append(("torn replies", self._inbox.torn))
         figures.append(("reconnects", line.reconnects))
         if line.link is None:
-            return Health(HealthState.DOWN, line.words(now), None, tuple(figures))
+            state = HealthState.UP if line.dozes else HealthState.DOWN
+            return Health(state, line.words(now), None, tuple(figures))
         session = line.link.session
         figures.append(("unanswered", session.unanswered))
         figures.append(("unacknowledged reports", session.unacknowledged))
@@ -154,7 +156,8 @@ class CarrierChannel:
             return f"{overdue} 条未及时应答 · {overdue} parts unanswered in time"
         if left > 0:
             return (
-                "状态报告显示超过流量，群发放慢 · reports say over the flow limit: bulk goes slower"
+                "网关拥塞，或报告称超过流量，群发放慢 · the gateway is congested, or reports say"
+                " over the flow limit: bulk goes slower"
             )
         if now - pulse.throttled_at < _SLOW_FOR:
             return "网关要求降速 · the gateway asks for a slower pace"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -162,6 +163,29 @@ class CarrierConfig(ChannelConfig):
         if self.reconnect_max < self.reconnect_min:
             raise ValueError("reconnect_max must not be shorter than reconnect_min")
         return self
+
+    @property
+    def tls_name(self) -> str:
+        """The name that the gateway's certificate must bear; empty for the host that is dialled."""
+        return ""
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """What TLS trusts and shows; None where the protocol is in clear text.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        return None
+
+    @property
+    def sends_whole(self) -> bool:
+        """Whether the gateway cuts long texts itself."""
+        return False
+
+    @property
+    def rests_after(self) -> float:
+        """Seconds without work after which the line is closed until there is work; 0 is never."""
+        return 0.0
 
     @property
     def receive_endpoints(self) -> tuple[tuple[str, int], ...]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 
 from fzalert.ports import AdapterContext
 from fzalert_sms.carrier.account import Account
 from fzalert_sms.carrier.config import CarrierConfig
 from fzalert_sms.carrier.dialect import Dialect
-from fzalert_sms.carrier.dialling import BackOff, LoginRefused, Places, TurnedAway, down_words
+from fzalert_sms.carrier.dialling import (
+    BackOff,
+    Distrusted,
+    LoginRefused,
+    Places,
+    TurnedAway,
+    down_words,
+)
 from fzalert_sms.carrier.transport import Link, Owner
 
 _IDLE_PAUSE = 1.0
@@ -108,7 +116,8 @@ class Dialler:
             hold: Takes the link as soon as it is connected.
 
         Raises:
-            OSError: It did not succeed; also as a timeout, `LoginRefused` or `TurnedAway`.
+            OSError: It did not succeed; also as a timeout, `LoginRefused`, `Distrusted` or
+                `TurnedAway`.
         """
         config, clock = self._config, self._clock
         loop = asyncio.get_running_loop()
@@ -117,7 +126,7 @@ class Dialler:
         self._opening = loop.create_future()
         try:
             async with asyncio.timeout(config.connect_timeout):
-                await loop.create_connection(lambda: link, *self.places.now)
+                await self._connect(loop, link)
             hold(link)
             link.flush()
             async with asyncio.timeout(config.auth_timeout):
@@ -133,12 +142,40 @@ class Dialler:
             self._opening = None
         return link
 
+    async def _connect(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
+        """Connect, over TLS where the settings ask for it; the files are read each time."""
+        host, port = self.places.now
+        try:
+            tls = self._config.tls_context()
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            reason = error.strerror if isinstance(error, OSError) else None
+            why = reason or error
+            raise Distrusted(
+                f"证书文件读不了（{why}）", f"a certificate file cannot be read ({why})"
+            ) from error
+        if tls is None:
+            await loop.create_connection(lambda: link, host, port)
+            return
+        name = self._config.tls_name or host
+        try:
+            await loop.create_connection(lambda: link, host, port, ssl=tls, server_hostname=name)
+        except ssl.SSLCertVerificationError as error:
+            why = error.verify_message
+            raise Distrusted(
+                f"网关证书不可信（{why}）", f"the gateway's certificate is not trusted ({why})"
+            ) from error
+        except ssl.SSLError as error:
+            why = error.reason
+            raise Distrusted(
+                f"TLS 握手失败（{why}）", f"the TLS handshake failed ({why})"
+            ) from error
+
     def _steps_down(self, error: BaseException) -> bool:
         return isinstance(error, LoginRefused) and self._dialect.steps_down(error.status)
 
     def _has_another_place(self, error: BaseException) -> bool:
         has_more = self.places.fails()
-        return has_more and not isinstance(error, LoginRefused | TurnedAway)
+        return has_more and not isinstance(error, LoginRefused | Distrusted | TurnedAway)
 
     def _is_turned_away(self, link: Link, error: BaseException) -> bool:
         """Whether a gateway with enough connections of ours closes this one without a word."""

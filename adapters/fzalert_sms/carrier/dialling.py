@@ -18,14 +18,30 @@ class LoginRefused(ConnectionError):
     Attributes:
         status: Its number.
         words: What it says to people.
+        shown: The number as the protocol writes it.
         is_final: Whether it will be refused again until somebody changes a setting.
     """
 
-    def __init__(self, status: int, words: str, *, is_final: bool) -> None:
-        super().__init__(f"login refused with status {status}")
+    def __init__(self, status: int, words: str, shown: str = "", *, is_final: bool) -> None:
         self.status = status
         self.words = words
+        self.shown = shown or str(status)
+        super().__init__(f"login refused with status {self.shown}")
         self.is_final = is_final
+
+
+class Distrusted(ConnectionError):
+    """TLS with the gateway does not come about until somebody changes a file or a setting.
+
+    Attributes:
+        chinese: Why, for people.
+        english: The same.
+    """
+
+    def __init__(self, chinese: str, english: str) -> None:
+        super().__init__(english)
+        self.chinese = chinese
+        self.english = english
 
 
 class TurnedAway(ConnectionError):
@@ -103,6 +119,8 @@ class BackOff:
             if error.is_final:
                 return config.reconnect_refused * self._rng.uniform(1.0, 1.2)
             return config.reconnect_crowded * self._rng.uniform(1.0, 2.0)
+        if isinstance(error, Distrusted):
+            return config.reconnect_refused * self._rng.uniform(1.0, 1.2)
         if isinstance(error, TurnedAway):
             return config.reconnect_crowded * self._rng.uniform(1.0, 2.0)
         limit = max(1.0, _SHARE * (now - self._since))
@@ -118,13 +136,15 @@ def down_words(error: BaseException | None, reason: str, pause: float) -> str:
         words = error.words
         if error.is_final:
             return (
-                f"登录被拒（状态 {error.status}，{words}），请改正设置；{again}"
-                f" · login refused (status {error.status}); correct the settings; {next_try}"
+                f"登录被拒（状态 {error.shown}，{words}），请改正设置；{again}"
+                f" · login refused (status {error.shown}); correct the settings; {next_try}"
             )
         return (
-            f"登录被拒（状态 {error.status}，{words}）；{again}"
-            f" · login refused (status {error.status}); {next_try}"
+            f"登录被拒（状态 {error.shown}，{words}）；{again}"
+            f" · login refused (status {error.shown}); {next_try}"
         )
+    if isinstance(error, Distrusted):
+        return f"{error.chinese}；{again} · {error.english}; {next_try}"
     if isinstance(error, TurnedAway):
         return f"网关不收更多连接；{again} · the gateway takes no more connections; {next_try}"
     return f"连接不可用；{again} · link down ({reason}); {next_try}"

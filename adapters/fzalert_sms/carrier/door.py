@@ -29,6 +29,7 @@ class Row(NamedTuple):
         number: The phone as the gateway wants it.
         rendition: The whole text.
         not_after: Worthless from here on, milliseconds since the epoch.
+        previous_key: Wire key of the attempt before; empty where there was none.
     """
 
     id: int
@@ -36,6 +37,7 @@ class Row(NamedTuple):
     number: bytes
     rendition: SmsText
     not_after: int
+    previous_key: bytes
 
 
 class Door:
@@ -86,7 +88,14 @@ class Door:
             else:
                 digits = self._write_number(number[3:])
                 rows.append(
-                    Row(submission.id, submission.part, digits, rendition, submission.not_after)
+                    Row(
+                        submission.id,
+                        submission.part,
+                        digits,
+                        rendition,
+                        submission.not_after,
+                        submission.previous_key,
+                    )
                 )
             if refusal:
                 self.refuse(submission.id, submission.part, refusal, wire)

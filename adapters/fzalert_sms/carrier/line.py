@@ -92,6 +92,12 @@ class Line:
         self._dialler = Dialler(config, context, dialect, account, places)
         self._dialled: Link | None = None
         self._usable = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._tried = asyncio.Event()
+        self._tried.set()
+        self._rests_after = config.rests_after
+        self._used_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._opened_at = 0.0
         self._opens = 0
@@ -106,8 +112,25 @@ class Line:
         """The addresses, and which of them is used."""
         return self._dialler.places
 
+    @property
+    def dozes(self) -> bool:
+        """Whether it is closed for want of work, or is just being opened again."""
+        return self.link is None and not self._tried.is_set()
+
+    async def wake(self) -> Link | None:
+        """Open a line that dozes; None where the first attempt fails or takes too long."""
+        self._wanted.set()
+        try:
+            async with asyncio.timeout(self._config.open_wait):
+                await self._tried.wait()
+        except TimeoutError:
+            return None
+        return self.link
+
     def words(self, now: float) -> str:
         """How the line is, for people."""
+        if self.dozes:
+            return "空闲，链路已关，有短信即重连 · idle: closed, and opened again when there is work"
         if self.link is not None:
             seconds = now - self._opened_at
             words = self.link.session.words
@@ -138,6 +161,7 @@ class Line:
     async def close(self) -> None:
         """Wait for open answers, say good-bye, and stop; each within its limit."""
         link = self._let_go()
+        self._tried.set()
         if link is not None:
             await self._drain(link)
             link.session.leave(self._clock.monotonic())
@@ -179,7 +203,8 @@ class Line:
                 table = self._dialect.table
                 is_final = status in table.is_final
                 words = table.login_words(status)
-                self._dialler.refused(LoginRefused(status, words, is_final=is_final))
+                shown = self._dialect.results.shown(status)
+                self._dialler.refused(LoginRefused(status, words, shown, is_final=is_final))
             case Malformed(command, _, reason):
                 _log.warning(
                     "sms.malformed", channel=self._config.name, command=command, why=reason
@@ -199,6 +224,8 @@ class Line:
             self._usable.clear()
             was_idle = not unanswered and self._clock.monotonic() - self._opened_at >= _IDLE
             self._dialler.lost(reason, was_idle=was_idle)
+            if was_idle and self._rests_after:
+                self._doze()
             log = _log.info if was_idle else _log.warning
             log(
                 "sms.lost",
@@ -214,8 +241,9 @@ class Line:
         self._account.open += 1
         self.reconnects += self._opens > 0
         self._opens += 1
-        self._opened_at = self._clock.monotonic()
+        self._opened_at = self._used_at = self._clock.monotonic()
         self._usable.set()
+        self._tried.set()
         self._dialler.opened()
         log = _log.warning if warning else _log.info
         log(
@@ -226,6 +254,24 @@ class Line:
             version=version,
             warning=warning,
         )
+
+    def _doze(self) -> None:
+        """Dial no more until somebody wants the line."""
+        self._wanted.clear()
+        self._tried.clear()
+
+    def _look_for_work(self, link: Link) -> None:
+        """Say good-bye on a line that nobody has used for long."""
+        now = self._clock.monotonic()
+        if link.session.unanswered:
+            self._used_at = now
+        elif now - self._used_at >= self._rests_after:
+            self._let_go()
+            self._usable.clear()
+            self._doze()
+            _log.info("sms.rests", channel=self._config.name, slot=self._config.slot)
+            link.session.leave(now)
+            link.flush()
 
     # Work in the background.
 
@@ -240,12 +286,15 @@ class Line:
                 self._dialled.tick()
             if self.link is not None and self._clock.monotonic() - self._opened_at >= _STEADY:
                 self.works()
+            if self.link is not None and self._rests_after:
+                self._look_for_work(self.link)
             self._gateway.on_tick()
 
     async def _keep_link(self) -> None:
         """Dial, and dial again whenever the link is lost; for connect and login only."""
         while True:
             link: Link | None = None
+            await self._wanted.wait()
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(OSError),
                 wait=self._pause_after,
@@ -256,12 +305,14 @@ class Line:
                     link = await self._dialler.dial(self._gateway, self._hold)
             if link is not None:
                 await link.lost.wait()
-            await self._clock.sleep(self._dialler.plan(None, self._dialler.why))
+            if not self.dozes:
+                await self._clock.sleep(self._dialler.plan(None, self._dialler.why))
 
     def _hold(self, link: Link) -> None:
         self._dialled = link
 
     def _pause_after(self, state: RetryCallState) -> float:
+        self._tried.set()
         error = state.outcome.exception() if state.outcome is not None else None
         return self._dialler.plan(error, str(error) or type(error).__name__)
 

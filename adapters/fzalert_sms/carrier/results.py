@@ -116,6 +116,10 @@ class Results:
         own = self._own.get(result)
         return self._table.meaning(result) if own is None else own
 
+    def shown(self, result: int) -> str:
+        """How a result, or the status of a login, is written for people."""
+        return format(result, self._code)
+
     def receipt(self, result: int, carrier_id: bytes) -> Receipt:
         """The receipt for an answer.
 
@@ -138,7 +142,7 @@ class Results:
         return Receipt(
             meaning.kind,
             meaning.scope,
-            code=format(result, self._code),
+            code=self.shown(result),
             detail=meaning.words,
             retry_after=meaning.pause or (THROTTLE_PAUSE if waits else 0.0),
             suppress=meaning.suppresses,

@@ -28,6 +28,7 @@ from fzalert_sms.carrier.pulse import Pulse
 from fzalert_sms.carrier.results import THROTTLE_PAUSE, URGENT_PAUSE
 from fzalert_sms.carrier.session import (
     Answered,
+    Congested,
     Delivered,
     Event,
     GivenUp,
@@ -55,7 +56,10 @@ _UNREADABLE = Receipt(
     detail="网关应答无法解析 · the gateway's answer cannot be read: it may have been taken",
 )
 _FULL = "窗口满，网关无应答 · the window is full and the gateway does not answer"
-_OVERFLOW = "状态报告显示超过流量，先放慢 · reports say over the flow limit: slower first"
+_OVERFLOW = (
+    "网关拥塞，或报告称超过流量，先放慢 · the gateway is congested, or reports say over the flow"
+    " limit: slower first"
+)
 
 
 class _Stalled(NamedTuple):
@@ -121,6 +125,8 @@ class Sender:
         give_up: float | None = None
         while written < len(rows):
             link = self.line.link
+            if link is None and self.line.dozes:
+                link = await self.line.wake()
             if link is None:
                 words = self.line.words(self._clock.monotonic())
                 self._down(rows[written:], words, self.line.pause, wire)
@@ -178,7 +184,8 @@ class Sender:
         requests: list[tuple[Any, bytes, Token]] = []
         today = self._clock.millis()
         wholes = self._wholes
-        for id_, part, number, rendition, not_after in rows:
+        names_texts = session.names_texts
+        for id_, part, number, rendition, not_after, previous in rows:
             if today >= not_after:
                 continue  # worthless by now: the engine lets it expire
             until = self._dialect.until(not_after, today) if self._has_validity else ""
@@ -187,12 +194,17 @@ class Sender:
             except Unsendable as error:
                 self._door.refuse(id_, part, str(error), wire)
                 continue
-            sequence = session.next_sequence()
+            sequence = None
+            if names_texts and previous and previous not in self._account.spent:
+                sequence = session.again(previous)
+            if sequence is None:
+                sequence = session.next_sequence()
             if wholes is not None and len(rendition.parts) > 1:
                 wholes.begin(id_, len(rendition.parts))
-            wire.writing(id_, part, link.key(sequence))
+            key = link.key(sequence)
+            wire.writing(id_, part, key)
             frame = template.frame(sequence, number, reference_of(id_))
-            requests.append((sequence, frame, Token(flight, id_, part)))
+            requests.append((sequence, frame, Token(flight, id_, part, key if names_texts else b"")))
         flight.open += len(requests)
         session.send_many(requests, self._clock.monotonic())
         link.flush()
@@ -245,8 +257,20 @@ class Sender:
                 pass  # settled as unknown before
             case Stray():
                 self.counts["stray"] += 1
+            case Congested(percent):
+                self._on_congested(percent)
             case _:
                 self.line.on_event(link, event)
+
+    def _on_congested(self, percent: int) -> None:
+        """Slow bulk down before the gateway has to refuse."""
+        if self._brake.press(self._clock.monotonic()):
+            _log.warning(
+                "sms.congested",
+                channel=self._config.name,
+                percent=percent,
+                pause=self._brake.pause,
+            )
 
     def on_lost(self, link: Link, reason: str) -> None:
         """Settle what the lost link left unanswered: nobody knows whether it was taken."""
@@ -272,6 +296,8 @@ class Sender:
         receipt = self._results.receipt(result, carrier_id)
         self.pulse.answered(sent_at, now)
         if result:
+            if token.key and receipt.kind is not _UNKNOWN:
+                self._account.spent.add(token.key)
             self._note_refusal(result, receipt)
             if receipt.kind is _THROTTLED and token.flight.is_urgent:
                 receipt = receipt._replace(retry_after=URGENT_PAUSE)
@@ -285,9 +311,11 @@ class Sender:
             self._late(token, receipt)
 
     def _settle(self, token: Token, receipt: Receipt) -> None:
-        flight, id_, part = token
+        flight, id_, part, key = token
         if receipt.kind is _UNKNOWN:
             self.counts["unknown"] += 1
+            if key:
+                receipt = receipt._replace(carrier_id=key)
         if flight.is_over:
             if receipt.kind is not _UNKNOWN:
                 self._late(token, receipt)

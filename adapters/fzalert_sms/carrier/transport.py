@@ -46,11 +46,19 @@ class Flight:
 
 
 class Token(NamedTuple):
-    """What the session keeps for a part that is out."""
+    """What the session keeps for a part that is out.
+
+    Attributes:
+        flight: Its `submit`.
+        id: The message.
+        part: Its part.
+        key: Its wire key, where a report names it by that; else empty.
+    """
 
     flight: Flight
     id: int
     part: int
+    key: bytes = b""
 
 
 class Ticket(NamedTuple):

@@ -5,6 +5,7 @@ from fzalert_sms.carrier.session.core import Event, Handler, Session
 from fzalert_sms.carrier.session.events import (
     Answered,
     Closed,
+    Congested,
     Delivered,
     GivenUp,
     Ignored,
@@ -24,6 +25,7 @@ __all__ = [
     "Answered",
     "ClientSession",
     "Closed",
+    "Congested",
     "Delivered",
     "Event",
     "GivenUp",

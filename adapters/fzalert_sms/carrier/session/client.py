@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Generic
+from typing import ClassVar, Generic
 
 from typing_extensions import override
 
@@ -20,6 +20,10 @@ class ClientSession(Session[T, S, F], Generic[T, S, F]):
     Attributes:
         unacknowledged: Deliveries that the owner has not answered.
     """
+
+    names_texts: ClassVar[bool] = False
+    """Whether the wire key of a part is also the id by which its report names it. It is known
+    before the part is sent, and the part may go out with it again."""
 
     def __init__(self, buffer: FrameBuffer, *, limits: Limits) -> None:
         super().__init__(buffer, limits=limits)
@@ -40,6 +44,15 @@ class ClientSession(Session[T, S, F], Generic[T, S, F]):
             slot: The adapter's slot.
             sequence: As `next_sequence` gave it.
         """
+
+    def again(self, key: bytes) -> S | None:
+        """The sequence that a part went out with before; None where it needs a new one.
+
+        Args:
+            key: Its wire key.
+        """
+        del key
+        return None
 
     def acknowledge(self, sequence: S, note: bytes, result: int = 0) -> None:
         """Answer a delivery, once what it says is on disk. After the close it does nothing.

@@ -164,6 +164,12 @@ class Ignored(NamedTuple):
     sequence: object
 
 
+class Congested(NamedTuple):
+    """The gateway says that it is near its limit; `percent` is how full it is."""
+
+    percent: int
+
+
 class Closed(NamedTuple):
     """The connection is over for the protocol; send what is left, then close the transport.
 

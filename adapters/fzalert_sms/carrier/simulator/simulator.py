@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ class CarrierSimulator(Generic[K]):
         log: File for the raw frames; None keeps no log.
         seed: Of everything left to chance.
         keeps_submits: Whether `submits` is filled.
+        tls: Certificate and trust, where it speaks TLS.
 
     Attributes:
         submits: Every text as it was decoded, with its id and result.
@@ -48,6 +50,7 @@ class CarrierSimulator(Generic[K]):
         log: Path | None = None,
         seed: int = 0,
         keeps_submits: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.submits: list[tuple[Any, bytes, int]] = []
         self._side = side
@@ -56,6 +59,7 @@ class CarrierSimulator(Generic[K]):
         self._port = port
         self._log_path = log
         self._seed = seed
+        self._tls = tls
         self._keeps = keeps_submits
         self._log: FrameLog | None = None
         self._gateway: SimulatedGateway | None = None
@@ -118,7 +122,7 @@ class CarrierSimulator(Generic[K]):
         if self._server is None:
             loop = asyncio.get_running_loop()
             self._server = await loop.create_server(
-                self.gateway.connection, self._host, self._port, reuse_address=True
+                self.gateway.connection, self._host, self._port, reuse_address=True, ssl=self._tls
             )
             self._port = int(self._server.sockets[0].getsockname()[1])
 

@@ -55,8 +55,8 @@ class SubmitTemplate:
     have as many digits as the one of the template.
 
     Args:
-        submit: The PDU to take all other fields from. A long text begins with its user data
-            header, whose reference is replaced each time.
+        submit: The PDU to take all other fields from. The reference of a long text, in its user
+            data header or in its sar_msg_ref_num, is replaced each time.
     """
 
     __slots__ = ("_before", "_digits", "_head", "_is_long", "_pack", "_tail")
@@ -69,11 +69,9 @@ class SubmitTemplate:
         self._digits = digits
         self._head = frame[:12]
         self._before = frame[c.HEADER.size : start]
-        content = submit.short_message
-        self._is_long = bool(submit.esm_class & _UDHI) and content.startswith(CONCATENATION)
+        cut = _reference_at(submit, len(frame))
+        self._is_long = cut > 0
         if self._is_long:
-            behind = len(write_tlvs(submit.tlvs))
-            cut = len(frame) - behind - len(content) + len(CONCATENATION)
             self._tail = (frame[end:cut], frame[cut + 1 :])
             sizes = f"{len(self._tail[0])}sB{len(self._tail[1])}s"
         else:
@@ -93,6 +91,19 @@ class SubmitTemplate:
         if self._is_long:
             return self._pack(self._head, sequence, self._before, number, first, reference, last)
         return self._pack(self._head, sequence, self._before, number, first)
+
+
+def _reference_at(submit: ShortMessage, size: int) -> int:
+    """Where the octet of the reference stands; 0 where there is none."""
+    fields = len(write_tlvs(submit.tlvs))
+    content = submit.short_message
+    if submit.esm_class & _UDHI and content.startswith(CONCATENATION):
+        return size - fields - len(content) + len(CONCATENATION)
+    if any(tag == c.SAR_MSG_REF_NUM for tag, _ in submit.tlvs):
+        # Fields are written in the order of their tags; the value is the second octet of two.
+        before = write_tlvs(field for field in submit.tlvs if field.tag < c.SAR_MSG_REF_NUM)
+        return size - fields + len(before) + 5
+    return 0
 
 
 def _text(value: str, limit: int) -> bytes:
