@@ -41,7 +41,10 @@ class DueKind(enum.StrEnum):
     RESULT = "result"
     STOP_EXPIRY = "stop-expiry"
     FREEZE_EXPIRY = "freeze-expiry"
+    RENEWAL = "renewal"
+    UNVERIFIED = "unverified"
     SORT_WHOLE = "sort-whole"
+    SORT_WHOLE_LAST = "sort-whole-last"
     IRRELEVANT = "irrelevant"
     OTHER_PREFECTURE = "other-prefecture"
     RETURN = "return"
@@ -121,12 +124,25 @@ def _of_measure(case: FreezeCase, measure: Measure, policy: Policy) -> Iterator[
         frozen = measure.frozen is not None and measure.state is not MeasureState.STOPPED
         kind = DueKind.FREEZE_EXPIRY if frozen else DueKind.STOP_EXPIRY
         yield from _with_reminders(measure, kind, measure.expires_at, policy)
+        if frozen:
+            yield from _of_freeze(measure, measure.expires_at, policy)
     if measure.irrelevant_at is not None:
         lift = measure.irrelevant_at + timedelta(days=policy.limit("irrelevant_days"))
         yield from _with_reminders(measure, DueKind.IRRELEVANT, lift, policy)
     if measure.mode is FreezeMode.WHOLE and measure.started_at is not None:
         sort = measure.started_at + relativedelta(months=policy.limit("whole_sort_months"))
         yield from _with_reminders(measure, DueKind.SORT_WHOLE, sort, policy)
+        last = measure.started_at + relativedelta(months=policy.limit("whole_sort_months_max"))
+        yield from _with_reminders(measure, DueKind.SORT_WHOLE_LAST, last, policy)
+
+
+def _of_freeze(measure: Measure, ends: datetime, policy: Policy) -> Iterator[Due]:
+    """Two days that a person is told of; neither ends anything by itself."""
+    last = ends - timedelta(days=policy.limit("renew_days_before"))
+    yield Due(measure.id, DueKind.RENEWAL, DueKind.RENEWAL, last, ends, reminder=True)
+    if measure.state is not MeasureState.QUEUED and measure.started_at is not None:
+        at = measure.started_at + relativedelta(months=policy.limit("unverified_months"))
+        yield Due(measure.id, DueKind.UNVERIFIED, DueKind.UNVERIFIED, at, at, reminder=True)
 
 
 def _of_prefectures(case: FreezeCase, policy: Policy) -> Iterator[Due]:

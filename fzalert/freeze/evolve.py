@@ -40,6 +40,8 @@ _BEYOND_STOP = frozenset(
         MeasureState.RETURNING,
     }
 )
+_REMINDED = {"renewal": "renewal-due", "unverified": "unverified"}
+"""Deadlines that passed, and the flag that stays until the freeze is renewed."""
 _OVER = "period over, deemed released until the institution confirms"
 _PREPARED = {
     InstructionKind.STOP: MeasureState.REVIEW,
@@ -87,7 +89,7 @@ def evolve(case: FreezeCase | None, event: e.Event, case_id: str, stop: timedelt
 
 @singledispatch
 def _apply(event: object, case: FreezeCase, stop: timedelta) -> FreezeCase:
-    """What changes nothing but the record: reminders, refusals, repeated answers, escalations."""
+    """What changes nothing but the record: refusals, repeated answers."""
     del event, stop
     return case
 
@@ -321,6 +323,13 @@ def _escalated(event: e.Escalated, case: FreezeCase, stop: timedelta) -> FreezeC
 
 
 @_apply.register
+def _reminded(event: e.Reminded, case: FreezeCase, stop: timedelta) -> FreezeCase:
+    del stop
+    flag = _REMINDED.get(event.deadline)
+    return case if flag is None else _flag(case, event.measure, flag)
+
+
+@_apply.register
 def _task_done(event: e.TaskDone, case: FreezeCase, stop: timedelta) -> FreezeCase:
     del stop
     measure = case.measures[event.measure]
@@ -384,7 +393,8 @@ def _took_effect(
     if kind is InstructionKind.RENEW:
         ends = _earlier(receipt.expires_at, instruction.terms.end)
         state = MeasureState.FROZEN if measure.is_final else measure.state
-        return replace(measure, state=state, expires_at=ends)
+        flags = measure.flags - set(_REMINDED.values())
+        return replace(measure, state=state, expires_at=ends, flags=flags)
     if kind is InstructionKind.RELEASE:
         return replace(
             measure, state=MeasureState.RELEASED, expires_at=None, ended=instruction.reason

@@ -61,6 +61,21 @@ _DUTY: dict[DueKind, tuple[str, str, str]] = {
         "冻结即将到期，须决定续冻、返还或解除",
         "a freeze ends soon: renew, return, or release",
     ),
+    DueKind.RENEWAL: (
+        "duty",
+        "续冻最迟办理日，须经法制审核",
+        "the last day to renew a freeze, with its legal review",
+    ),
+    DueKind.UNVERIFIED: (
+        "supervisor",
+        "冻结满三个月，未查明与案件有关的须解除",
+        "frozen for three months: what is not linked to the case has to be released",
+    ),
+    DueKind.SORT_WHOLE_LAST: (
+        "supervisor",
+        "全额冻结账户资金甄别的最后期限",
+        "the last day to sort the money of a wholly frozen account",
+    ),
     DueKind.SORT_WHOLE: (
         "supervisor",
         "全额冻结账户的资金甄别期限",

@@ -60,6 +60,9 @@ DEADLINES: Mapping[str, tuple[str, str]] = {
     "result": ("银行回执", "result"),
     "stop-expiry": ("止付届满", "stop ends"),
     "freeze-expiry": ("冻结届满", "freeze ends"),
+    "renewal": ("续冻最迟办理日", "last day to renew"),
+    "unverified": ("三个月未查证", "three months unverified"),
+    "sort-whole-last": ("整户冻结厘清（最迟）", "sort the account at the latest"),
     "sort-whole": ("整户冻结厘清", "sort the account"),
     "irrelevant": ("三日内解除", "lift within three days"),
     "other-prefecture": ("通知异地公安", "notify the other prefecture"),
@@ -82,6 +85,7 @@ _FLAGS: Mapping[str, tuple[str, str]] = {
     "appeal": ("有投诉申诉", "complaint"),
     "held-elsewhere": ("他案在先", "held by another case"),
     "renewal-due": ("应续冻", "renewal due"),
+    "unverified": ("满三个月未查证，无关联须解除", "unverified for three months: lift or link it"),
 }
 _EVENTS: Mapping[str, tuple[str, str]] = {
     "case.opened": ("录入接报", "entered the report"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fzalert
 from fzalert.freeze import commands as c
 from fzalert.freeze.deadlines import DueKind, due, working_days_after
 from fzalert.freeze.events import Escalated, InstructionSent, Reminded
@@ -186,8 +188,36 @@ def test_a_freeze_reminds_ten_days_before_its_end() -> None:
     assert ends is not None
     found = named(world)
     assert found["freeze-expiry"] == ends
-    assert found["freeze-expiry-14400m"] == ends - timedelta(days=10)
+    assert found["renewal"] == ends - timedelta(days=10)
     assert "stop-expiry" not in found
+
+
+def test_a_late_renewal_is_warned_of_on_record_and_shown_until_it_is_done() -> None:
+    world = World()
+    world.frozen()
+    ends = world.measure().expires_at
+    assert ends is not None
+    world.now = ends - timedelta(days=11)
+    world.fire_due()
+    assert "renewal-due" not in world.measure().flags
+    world.later(days=2)
+    assert "renewal" in world.fire_due()
+    assert "renewal-due" in world.measure().flags
+    terms = {"amount": "50000.00", "end": ends + timedelta(days=150), "legal_review": "法审7"}
+    world.sent(KIND.RENEW, terms=terms)
+    world.do(world.receipt())
+    assert world.measure().flags == frozenset()
+    assert named(world)["renewal"] == ends + timedelta(days=140)
+
+
+def test_what_nobody_verified_for_three_months_is_to_be_lifted() -> None:
+    world = World()
+    world.frozen()
+    assert named(world)["unverified"] == datetime(2027, 2, 24, 9, 0, tzinfo=UTC)
+    world.now = datetime(2027, 2, 24, 9, 0, tzinfo=UTC)
+    assert "unverified" in world.fire_due()
+    assert "unverified" in world.measure().flags
+    assert world.measure().state is MeasureState.FROZEN
 
 
 def test_six_months_end_on_a_day_that_exists() -> None:
@@ -222,6 +252,27 @@ def test_a_whole_account_is_sorted_within_a_month() -> None:
     world.sent(KIND.FREEZE, terms=terms)
     world.do(world.receipt(frozen="90000.00"))
     assert named(world)["sort-whole"] == datetime(2026, 12, 24, 9, 0, tzinfo=UTC)
+    assert named(world)["sort-whole-last"] == datetime(2027, 2, 24, 9, 0, tzinfo=UTC)
+    assert named(world)["sort-whole-last-10080m"] == datetime(2027, 2, 17, 9, 0, tzinfo=UTC)
+
+
+def test_a_whole_account_with_much_money_takes_a_prefecture_whatever_is_asked() -> None:
+    world = World()
+    world.opened()
+    world.sent()
+    world.do(world.receipt(balance="2000000.01"))
+    world.filed()
+    terms = {**world.freeze_terms(), "mode": "02", "necessity": "全部为涉案资金"}
+    world.do(world.prepare(KIND.FREEZE, terms=terms))
+    assert world.no(c.Approve(world.second, "m1")) == ("mass",)
+    world.do(c.Approve(world.chief, "m1"))
+
+
+def test_every_limit_of_the_policy_is_read_somewhere() -> None:
+    package = Path(fzalert.__file__).parent
+    code = "".join(path.read_text("utf-8") for path in package.rglob("*.py"))
+    unread = [name for name in World().policy.limits if f'"{name}"' not in code]
+    assert unread == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from fzalert.cli.top.cells import Cell, Column, Row
 from fzalert.service.freeze_models import BoardRow, CaseView, MeasureView
-from fzalert.web.freeze_words import DEADLINES, STATES
+from fzalert.web.freeze_words import STATES, deadline_words
 from fzalert.web.words import Badge
 from fzalert.web.writing import when
 
@@ -83,7 +83,7 @@ def detail_of(one: BoardRow) -> tuple[Cell, Cell]:
     measure = one.measure
     badge = STATES.get(measure.state, _UNKNOWN)
     first = f"{badge.sign} {one.report} {measure.account} {measure.holder} {badge.zh} {badge.en}"
-    zh, en = DEADLINES.get(measure.next.deadline, ("", ""))
+    zh, en = deadline_words(measure.next.deadline)
     due = f"{zh} {en} {when(measure.next.due_at)}：" if measure.next.due_at is not None else ""
     return Cell(first, badge.tone), Cell(f"{due}{measure.next.zh} {measure.next.en}".strip())
 

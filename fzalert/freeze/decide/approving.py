@@ -141,7 +141,9 @@ def _freeze(
     _period(by, current, asking, guards)
     if terms.mode is FreezeMode.WHOLE:
         guards.need("whole-reason", bool(terms.necessity.strip()), field="terms.necessity")
-    guards.need("mass", by.rank >= Rank.PREFECTURE or not _is_mass(case, current, asking.policy))
+    guards.need(
+        "mass", by.rank >= Rank.PREFECTURE or not _is_mass(case, measure, current, asking.policy)
+    )
     queued = "held-elsewhere" in measure.flags
     if case.report.telecom_fraud and terms.offline:
         guards.need("online", queued or len(terms.offline.strip()) >= 4, field="terms.offline")
@@ -208,9 +210,11 @@ def _return(by: commands.Authority, current: Instruction, asking: Asking, guards
         guards.need("notice", begun is not None and begun + days <= asking.now)
 
 
-def _is_mass(case: FreezeCase, current: Instruction, policy: Policy) -> bool:
+def _is_mass(case: FreezeCase, measure: Measure, current: Instruction, policy: Policy) -> bool:
     """Whether this freeze reaches one of the figures of the 2024 rules (G5)."""
     amount = current.terms.amount or Decimal(0)
+    if current.terms.mode is FreezeMode.WHOLE:  # it takes everything that is known to be there
+        amount = max(amount, measure.amount, measure.balance or Decimal(0))
     if case.report.telecom_fraud and amount * 100 > policy.limit("mass_account_fen"):
         return True
     freezes = [
