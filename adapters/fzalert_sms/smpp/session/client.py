@@ -119,6 +119,7 @@ class ClientSession(SmppSession[T], carrier.ClientSession[T, int, Frame], Generi
 
     @override
     def _delivery_answer(self, sequence: int, note: bytes, result: int) -> bytes:
+        self._answered.append(sequence)
         status = NOT_TAKEN if result else c.OK
         if note == _AS_DATA:
             return encode(MessageResp(sequence, c.DATA_SM_RESP, status))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Generic
+from collections import deque
+from typing import Final, Generic
 
 from typing_extensions import override
 
@@ -20,6 +21,9 @@ from fzalert_sms.smpp.codec import (
 )
 from fzalert_sms.smpp.codec import layout as c
 
+_REMEMBERED: Final = 256
+"""Deliveries whose answer the peer may still refuse."""
+
 
 class SmppSession(Session[T, int, Frame], Generic[T]):
     """One side of an SMPP connection."""
@@ -32,6 +36,7 @@ class SmppSession(Session[T, int, Frame], Generic[T]):
     def __init__(self, *, limits: Limits, first_sequence: int = 1) -> None:
         self._sequence = first_sequence - 1
         self._own_plain: set[int] = set()
+        self._answered: deque[int] = deque(maxlen=_REMEMBERED)
         super().__init__(FrameBuffer(), limits=limits)
         for state in (State.OPEN, State.LEAVING):
             self._table[state][c.GENERIC_NACK] = self._on_nack
@@ -112,5 +117,9 @@ class SmppSession(Session[T, int, Frame], Generic[T]):
         _, _, status, sequence = HEADER.unpack_from(frame)
         if any(sequence in table for table in (self._pending, self._overdue, self._given_up)):
             self._settle(sequence, b"", status or c.INVALID_COMMAND, events)
-        elif sequence not in self._own_plain:  # a refused enquire_link still shows that it lives
+        elif sequence in self._own_plain or sequence in self._answered:
+            # A refused enquire_link still shows that it lives. Some centres refuse the answer to
+            # what they deliver on a receiver; they read it, and framing is not lost.
+            events.append(Ignored(c.GENERIC_NACK, sequence))
+        else:
             self._close(f"framing lost: generic_nack {status:#04x}", events)
