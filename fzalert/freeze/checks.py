@@ -156,6 +156,14 @@ def _account(account: Account, place: str) -> Iterator[Finding]:
             "An account has 8 to 32 digits; a sub-account follows an underscore.",
         )
     yield from _institution(account, place)
+    if account.protected == "livelihood":
+        yield Finding(
+            "account-livelihood",
+            Severity.WARNING,
+            f"{place}.protected",
+            "该账户为工资、养老金、低保等生活来源账户：只限涉案金额，保留生活必需费用。",
+            "Wages, pension or benefits come in: ask for the case's money alone, leave a living.",
+        )
 
 
 def _plain_account(number: str) -> bool:

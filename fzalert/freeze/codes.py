@@ -18,8 +18,10 @@ __all__ = [
     "Issuer",
     "amount_in_words",
     "bank_code_flaw",
+    "bank_name_of",
     "card_flaw",
     "credit_code_flaw",
+    "head_offices",
     "id_card_flaw",
     "issuer_of",
 ]
@@ -128,6 +130,14 @@ def issuer_of(card: str) -> Issuer | None:
     return None
 
 
+def head_offices() -> dict[str, str]:
+    """CNAPS codes of head offices by the bank's code in the table, such as ICBC.
+
+    They are offered to whoever types an account; they are not all that there are.
+    """
+    return dict(_heads())
+
+
 def amount_in_words(amount: Decimal) -> str:
     """An amount in yuan as it is written on a paper, 伍万元整.
 
@@ -151,6 +161,16 @@ def _prefixes() -> dict[tuple[str, int], tuple[str, str]]:
 @functools.cache
 def _names() -> dict[str, str]:
     return dict(_rows("banks.tsv"))
+
+
+@functools.cache
+def _heads() -> dict[str, str]:
+    return dict(_rows("heads.tsv"))
+
+
+def bank_name_of(bank: str) -> str:
+    """The name of a bank of the table, such as ICBC; empty where it has none."""
+    return _names().get(bank, "")
 
 
 def _rows(name: str) -> list[list[str]]:

@@ -152,7 +152,8 @@ class Account(_Value):
         bank_name: Its name.
         institution: A payment institution's short name, such as alipay; empty for a bank.
         login_hint: What a payment institution finds the account by, where there is no number.
-        protected: The class of article 21 or 22 that it belongs to, where known.
+        protected: What stands against freezing it, where known: never (article 21), not_whole
+            (article 22), or livelihood (wages, pension, benefits), which is a warning.
     """
 
     kind: AccountKind
@@ -163,7 +164,7 @@ class Account(_Value):
     bank_name: Annotated[str, _Line, Field(max_length=150)] = ""
     institution: Annotated[str, Field(pattern=r"^[a-z0-9_\-]{0,40}$")] = ""
     login_hint: Annotated[Personal, Field(max_length=60)] = ""
-    protected: Literal["", "never", "not_whole"] = ""
+    protected: Literal["", "never", "not_whole", "livelihood"] = ""
 
     @property
     def desk(self) -> str:

@@ -302,9 +302,18 @@ class MeasureHandle:
         """Prepare the one extension of the stop."""
         await self._prepare(InstructionKind.EXTEND, by, reason, TermsData(), key)
 
-    async def convert(self, terms: TermsData, *, by: Actor, reason: str, key: str = "") -> None:
-        """Prepare the freeze that the stop is turned into."""
-        await self._prepare(InstructionKind.FREEZE, by, reason, terms, key)
+    async def convert(
+        self,
+        terms: TermsData,
+        *,
+        by: Actor,
+        reason: str,
+        waived: Mapping[str, str] | None = None,
+        key: str = "",
+    ) -> None:
+        """Prepare the freeze that the stop is turned into; `waived` as for `submit`."""
+        pairs = tuple((waived or {}).items())
+        await self._prepare(InstructionKind.FREEZE, by, reason, terms, key, pairs)
 
     async def renew(self, terms: TermsData, *, by: Actor, reason: str, key: str = "") -> None:
         """Prepare the renewal of the freeze."""

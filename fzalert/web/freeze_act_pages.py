@@ -23,7 +23,7 @@ from fzalert.service import freeze_models as asks
 from fzalert.service.freeze_models import CaseView, CheckView, FindingView, MeasureView
 from fzalert.web import freeze_words as words
 from fzalert.web.freeze_acts import ACTS, Act, acts_of, case_acts, primary_act
-from fzalert.web.freeze_asks import KIND_OF, About, build, first_values, read_lines
+from fzalert.web.freeze_asks import KIND_OF, About, build, first_values, open_tasks, read_lines
 from fzalert.web.freeze_desk import BOARD, Desk, case_path, no_such_case
 from fzalert.web.freeze_fields import Field
 from fzalert.web.freeze_forms import Fault, File, Form, Values, read_form
@@ -33,6 +33,11 @@ __all__ = ["ActPages", "Unmet", "put_file"]
 
 _ACT = f"{BOARD}/case/{{id}}/{{measure}}/{{act}}"
 _KEY = re.compile(r"[0-9a-f]{32}")
+_CALLS = {
+    "phone": ("电话催办", "telephone the desk"),
+    "supervisor": ("报告负责人", "the supervisor"),
+    "centre": ("联系反诈中心", "the anti-fraud centre"),
+}
 ALL = "all"
 """Stands for every measure that waits for the same act."""
 
@@ -229,7 +234,7 @@ class ActPages:
         zh, en = act.label("" if first is None else first.kind)
         measures = [about.measure for about in abouts if about.measure is not None]
         checks = [about.check for about in abouts if about.check is not None]
-        fields = (*act.fields, *_waivers(checks))
+        fields = (*_calls(act, abouts[0]), *act.fields, *_waivers(checks))
         return self._desk.draw(
             request,
             "act",
@@ -256,6 +261,17 @@ class ActPages:
             findings=_findings(checks),
             checked=any(check.act for check in checks),
         )
+
+
+def _calls(act: Act, about: About) -> list[Field]:
+    """Which call it is about, where several wait."""
+    tasks = open_tasks(about) if act.name == "task" else []
+    if len(tasks) < 2:
+        return []
+    choices = tuple(
+        (one.id, f"{one.id} {_CALLS[one.kind][0]} {_CALLS[one.kind][1]}") for one in tasks
+    )
+    return [Field("task", "哪一项催办", "Which call", "choice", choices=choices)]
 
 
 def _waivers(checks: Sequence[CheckView]) -> list[Field]:
@@ -295,13 +311,13 @@ def _together(several: Iterable[Sequence[asks.GuardView]]) -> list[asks.GuardVie
     return list(found.values())
 
 
-async def put_file(desk: Desk, file: File, actor: Actor) -> str:
-    """Put a document in pieces; returns the name under which it is attached.
+async def put_file(desk: Desk, file: File, actor: Actor, name: str = "") -> str:
+    """Put a document in pieces; returns the name under which it is attached, random unless given.
 
     Raises:
         InputError: It is too long, or too many are on their way.
     """
-    upload = secrets.token_hex(16)
+    upload = name or secrets.token_hex(16)
     for offset in range(0, len(file.body), asks.PIECE):
         piece = base64.b64encode(file.body[offset : offset + asks.PIECE]).decode()
         await desk.ask(asks.PutAsk(upload=upload, offset=offset, data=piece), actor)

@@ -13,10 +13,18 @@ from fzalert.freeze.model import InstructionKind
 from fzalert.freeze.results import Receipt
 from fzalert.freeze.values import Account, AttachmentType, Duty, Officer, Transfer
 from fzalert.service import freeze_models as asks
-from fzalert.service.freeze_models import CaseView, CheckView, FreezeAsk, MeasureView
+from fzalert.service.freeze_models import CaseView, CheckView, FreezeAsk, MeasureView, TaskView
 from fzalert.web.freeze_forms import Form, Values, local_moment, yuan
 
-__all__ = ["About", "build", "first_values", "read_account", "read_officers", "read_transfer"]
+__all__ = [
+    "About",
+    "build",
+    "first_values",
+    "open_tasks",
+    "read_account",
+    "read_officers",
+    "read_transfer",
+]
 
 _LINE = re.compile(r"^(?P<who>.{1,64}?)[\s:：，,]+(?P<amount>[\d,.]+万?)\s*元?$")
 
@@ -60,6 +68,7 @@ def read_account(values: Values, prefix: str = "") -> Account | None:
         "bank_name": values.prose(f"{prefix}bank_name", most=150),
         "bank_code": values.number(f"{prefix}bank_code"),
         "institution": values.text(f"{prefix}institution").lower(),
+        "protected": values.text(f"{prefix}protected"),
     }
     names = {name: f"{prefix}{name}" for name in given}
     return values.made(Account, given, names)
@@ -258,11 +267,20 @@ def _acknowledge(values: Values, about: About) -> FreezeAsk | None:
     return asks.AcknowledgeAsk(case=about.case.id, application_id=measure.application_id, desk=desk)
 
 
+def open_tasks(about: About) -> list[TaskView]:
+    """The calls that wait to be made for a measure, the oldest first."""
+    return [] if about.measure is None else [one for one in about.measure.tasks if one.is_open]
+
+
 def _task(values: Values, about: About) -> FreezeAsk | None:
-    tasks = [] if about.measure is None else about.measure.tasks
-    task = next((one for one in tasks if one.is_open), None)
+    tasks = open_tasks(about)
+    chosen = values.text("task")
+    task = next((one for one in tasks if one.id == chosen or not chosen), None)
     if task is None:
-        values.fault("result", "没有待办的催办任务", "No call waits to be made.")
+        if chosen:
+            values.fault("task", "这项催办已有结果", "Somebody has told of this call already.")
+        else:
+            values.fault("result", "没有待办的催办任务", "No call waits to be made.")
         return None
     given = {
         "case": about.case.id,

@@ -139,10 +139,13 @@ class Desk:
             )
         return actor
 
-    async def ask(self, ask: FreezeAsk, actor: Actor) -> FreezeAnswer:
-        """Ask the service. Raises as `ServiceApi.freeze`; a wrong setting is a `ProblemError`."""
+    async def ask(self, ask: FreezeAsk, actor: Actor, *, key: str = "") -> FreezeAnswer:
+        """Ask the service, a change once under its key where it has one.
+
+        Raises as `ServiceApi.freeze`; a wrong setting is a `ProblemError`.
+        """
         try:
-            return await self.service.freeze(ask, actor)
+            return await self.service.freeze(ask, actor, key=key)
         except ConfigError as error:
             raise ProblemError(501, error.code, str(error)) from None
 

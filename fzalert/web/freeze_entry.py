@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -17,8 +18,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from fzalert.access import Actor
-from fzalert.errors import AccessDenied, GuardsUnmet, InputError
-from fzalert.freeze import checks
+from fzalert.errors import AccessDenied, DuplicateKey, GuardsUnmet, InputError
+from fzalert.freeze import checks, codes
 from fzalert.freeze.paste import Draft, parse_paste
 from fzalert.freeze.values import Account, AttachmentType, CaseReport, Officer, Transfer, Victim
 from fzalert.service import freeze_models as asks
@@ -177,7 +178,8 @@ class EntryPages:
             form.fields["kept"] = [self._desk.kept.put(actor.id, form, form.first("kept"))]
         match form.first("do"):
             case "read":
-                return await self._drawn(request, actor, form, self._read(form))
+                shown = self._read(form, await self._desks(actor))
+                return await self._drawn(request, actor, form, shown)
             case "add":
                 number = min(_count(form) + 1, MOST_ACCOUNTS)
                 form.fields["accounts"] = [str(number)]
@@ -187,7 +189,7 @@ class EntryPages:
                 return await self._drawn(request, actor, form, Shown())
         return await self._enter(request, actor, form)
 
-    def _read(self, form: Form) -> Shown:
+    def _read(self, form: Form, desks: Sequence[tuple[str, str]]) -> Shown:
         """Fill empty fields from the pasted message, and say what was unsure."""
         draft = parse_paste(form.first("paste"), self._desk.clock.now())
         place = _place_of(form, draft)
@@ -196,6 +198,7 @@ class EntryPages:
             f"p{place}-number": draft.payee_number,
             f"p{place}-name": draft.payee_name,
             f"p{place}-bank_name": draft.payee_bank,
+            f"p{place}-bank_code": _bank_code(draft.payee_number, desks),
             f"p{place}-institution": draft.institution,
             f"p{place}-kind": "payment" if draft.institution else "",
             f"p{place}-amount": "" if draft.amount is None else f"{draft.amount:.2f}",
@@ -229,7 +232,7 @@ class EntryPages:
 
     async def _enter(self, request: Request, actor: Actor, form: Form) -> Response:
         once = form.first("once")
-        if once in self._entered:  # pressed twice: the case stands
+        if once in self._entered:  # pressed once more after the case was entered
             return RedirectResponse(case_path(self._entered[once]), status_code=303)
         values = Values(form)
         entered = self._look(values, form)
@@ -246,9 +249,22 @@ class EntryPages:
                 )
             ]
             return await self._drawn(request, actor, form, Shown(unmet=unmet), status=403)
+        except DuplicateKey:
+            faults = [
+                Fault(
+                    "report-number",
+                    "案件已按先前的填写建立，接警和受害人信息不能再改：改回原样后再录入，或到案件页补录",
+                    "The case stands with the report and victim as they were: put them back and"
+                    " enter it again, or add what is missing on the page of the case.",
+                )
+            ]
+            return await self._drawn(request, actor, form, Shown(faults=faults), status=409)
         except InputError as error:
             faults = [Fault("", str(error.args[0]), error.hint)]
             return await self._drawn(request, actor, form, Shown(faults=faults), status=422)
+        self._entered[once] = case
+        while len(self._entered) > 1000:
+            del self._entered[next(iter(self._entered))]
         self._desk.kept.drop(actor.id, form.first("kept"))
         self._officers[actor.id] = {one.name: form.first(one.name) for one in OFFICERS}
         return RedirectResponse(f"{case_path(case)}?done=new", status_code=303)
@@ -309,24 +325,31 @@ class EntryPages:
         return None if account is None or transfer is None else (account, transfer)
 
     async def _write(self, entered: Entered, form: Form, actor: Actor, once: str) -> str:
-        """Enter it: the case, its officers, its documents, its accounts."""
-        ask = self._desk.ask
+        """Enter it: the case, its officers, its documents, its accounts.
+
+        Each step is made once under the form's key. Where one was refused or the process died in
+        between, the form that is pressed again goes on in the same case with what is missing.
+
+        Raises:
+            DuplicateKey: The case stands, and its report or victim was changed in the form since.
+        """
+
+        async def step(ask: asks.FreezeAsk, what: str = "") -> asks.FreezeAnswer:
+            made = what or sha256(ask.model_dump_json().encode()).hexdigest()[:16]
+            return await self._desk.ask(ask, actor, key=once and f"entry/{once}/{made}")
+
         opening = asks.OpenAsk(report=entered.report, victim=entered.victim)
-        opened = (await ask(opening, actor)).case
+        opened = (await step(opening, "open")).case
         if opened is None:
             raise TypeError("the service gave no case")
         case = opened.id
-        # From here on the case stands: pressed again, the form leads to it and enters no second.
-        self._entered[once] = case
-        while len(self._entered) > 1000:
-            del self._entered[next(iter(self._entered))]
-        _ = await ask(asks.OfficersAsk(case=case, officers=entered.officers), actor)
+        _ = await step(asks.OfficersAsk(case=case, officers=entered.officers))
         for name, kind in _TYPES.items():
-            upload = await put_file(self._desk, form.files[name], actor)
-            _ = await ask(asks.AttachAsk(case=case, type=kind, upload=upload), actor)
+            file = form.files[name]
+            upload = await put_file(self._desk, file, actor, sha256(file.body).hexdigest())
+            _ = await step(asks.AttachAsk(case=case, type=kind, upload=upload))
         for account, transfer in entered.accounts:
-            add = asks.AddAccountAsk(case=case, account=account, inflow=(transfer,))
-            _ = await ask(add, actor)
+            _ = await step(asks.AddAccountAsk(case=case, account=account, inflow=(transfer,)))
         return case
 
     async def _drawn(
@@ -353,12 +376,24 @@ class EntryPages:
         )
 
     async def _desks(self, actor: Actor) -> list[tuple[str, str]]:
-        """Codes and names of the institutions in the directory, for the fields to offer."""
+        """Codes and names of head offices and of the directory's desks, for the fields to offer."""
         try:
             found = await self._desk.service.contacts(ListAsk(), actor)
         except AccessDenied:
             return []
-        return [(one.code, one.name) for one in found.desks]
+        listed = {one.code: one.name for one in found.desks}
+        heads = {code: codes.bank_name_of(bank) for bank, code in codes.head_offices().items()}
+        return list((heads | listed).items())
+
+
+def _bank_code(card: str, desks: Sequence[tuple[str, str]]) -> str:
+    """The code of the bank that issued a card, where its prefix is sure; its desk's comes first."""
+    issuer = codes.issuer_of(card)
+    if issuer is None or issuer.weak:
+        return ""
+    head = codes.head_offices().get(issuer.bank, "")
+    listed = [code for code, name in desks if name == issuer.name and code != head]
+    return listed[0] if len(listed) == 1 else head
 
 
 def _placed(one: Field, place: int) -> Field:

@@ -23,6 +23,12 @@ ACCOUNT_KINDS: Choices = (
     ("corporate", "对公账户 corporate"),
     ("payment", "支付账户 payment account"),
 )
+PROTECTED: Choices = (
+    ("", "没有 none known"),
+    ("livelihood", "工资、养老金、低保等 wages, pension, benefits"),
+    ("not_whole", "不得整体冻结（53号第22条）never as a whole"),
+    ("never", "不得冻结（53号第21条）never"),
+)
 CHANNELS: Choices = (
     ("mobile", "手机银行 mobile"),
     ("online", "网上银行 online"),
@@ -81,6 +87,7 @@ ACCOUNT = (
         help="支付账户不填 not for a payment account",
     ),
     Field("institution", "支付机构", "Payment institution", help="如 alipay、tenpay"),
+    Field("protected", "账户限制", "What protects it", "choice", choices=PROTECTED),
 )
 OFFICERS = tuple(
     Field(f"o{place}-{name}", f"{who}{zh}", f"{who_en}: {en}", kind, required=True)

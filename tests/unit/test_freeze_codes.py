@@ -73,6 +73,15 @@ def test_credit_codes_and_bank_codes() -> None:
     assert codes.bank_code_flaw("10210009999") is Flaw.SHAPE
 
 
+def test_every_head_office_has_a_right_code_and_a_bank() -> None:
+    heads = codes.head_offices()
+    assert heads["ICBC"] == "102100099996"
+    assert len(set(heads.values())) == len(heads) >= 25
+    for bank, code in heads.items():
+        assert codes.bank_code_flaw(code) is None, bank
+        assert codes.bank_name_of(bank), bank
+
+
 def test_the_longest_prefix_names_the_bank() -> None:
     issuer = codes.issuer_of("6222021234567890128")
     assert issuer is not None

@@ -333,6 +333,31 @@ def test_a_warning_is_waived_with_a_reason_and_an_error_never() -> None:
     assert waived.waived == (("card-bank-differs", "付款行电话核实"),)
 
 
+def test_what_was_waived_at_the_stop_is_not_asked_again_at_its_freeze() -> None:
+    world = World()
+    world.opened()
+    living = account(protected="livelihood")
+    world.do(c.Correct(world.author, "m1", living, (world.paid(),), "工资账户"))
+    first = world.ask(world.prepare())
+    assert isinstance(first, Refusals)
+    assert [refusal.detail for refusal in first.refusals] == ["account-livelihood"]
+    world.do(world.prepare(waived=(("account-livelihood", "只止付涉案金额"),)))
+    world.do(c.Approve(world.chief, "m1"))
+    world.do(c.MarkSent(world.system, "m1", "bank-https"))
+    world.do(world.receipt())
+    # By then the transfer is an old one: that is new, and has to be waived.
+    world.later(days=31)
+    later = world.ask(world.prepare(KIND.FREEZE, terms=world.freeze_terms()))
+    assert isinstance(later, Refusals)
+    assert [refusal.detail for refusal in later.refusals] == ["transfer-old"]
+    # What is held in another case is told again: a freeze is not a stop.
+    world.later(days=-31)
+    world.facts = replace(world.facts, open_elsewhere=frozenset({living.key}))
+    assert world.no(world.prepare(KIND.FREEZE, terms=world.freeze_terms())) == ("duplicate",)
+    world.facts = replace(world.facts, open_elsewhere=frozenset())
+    world.do(world.prepare(KIND.FREEZE, terms=world.freeze_terms()))
+
+
 def test_a_future_report_or_transfer_is_refused() -> None:
     world = World()
     late = CaseReport(number="1", at=world.now + timedelta(seconds=1))

@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 from fzalert.freeze.events import Event
 from fzalert.freeze.model import InstructionKind, MeasureState
 from fzalert.freeze.values import AttachmentType
-from fzalert.service.freeze_models import MeasureView, NextView, TaskView
+from fzalert.service.freeze_models import (
+    CaseView,
+    MeasureView,
+    NextView,
+    TaskDoneAsk,
+    TaskView,
+)
 from fzalert.testing.clock import FakeClock
 from fzalert.web import freeze_words as words
 from fzalert.web.freeze_acts import ACTS, acts_of, primary_act
-from fzalert.web.freeze_asks import read_lines
+from fzalert.web.freeze_asks import About, build, read_lines
 from fzalert.web.freeze_forms import File, Form, Values
 from fzalert.web.freeze_kept import Kept
 from fzalert.web.multipart import parse_multipart
@@ -91,6 +97,44 @@ def test_a_call_that_waits_comes_before_everything_else() -> None:
     done = task.model_copy(update={"done_at": AT})
     over = waiting.model_copy(update={"tasks": [done]})
     assert primary_act(over) is ACTS["acknowledge"]
+
+
+def test_whoever_telephoned_says_which_call_it_was() -> None:
+    calls = [
+        TaskView(
+            id=f"m1-t{number}",
+            kind=kind,
+            waits_for="acknowledge",
+            application_id="x",
+            opened_at=AT,
+            zh="",
+            en="",
+        )
+        for number, kind in ((1, "phone"), (2, "supervisor"))
+    ]
+    view = measure("sent", "sent").model_copy(update={"tasks": calls})
+    case = CaseView(
+        id="c1",
+        version=1,
+        report="1",
+        reported_at=AT,
+        kind="",
+        victim="",
+        victim_id="",
+        victim_phone="",
+        opened_by="",
+        opened_at=AT,
+    )
+
+    def told(about: MeasureView, **more: str) -> str | list[str]:
+        values = Values(Form({name: [text] for name, text in {"result": "told", **more}.items()}))
+        ask = build("task", values, About(case, about))
+        return ask.task if isinstance(ask, TaskDoneAsk) else [one.field for one in values.faults]
+
+    assert told(view, task="m1-t2") == "m1-t2"
+    assert told(view) == "m1-t1"
+    done = calls[1].model_copy(update={"done_at": AT})
+    assert told(view.model_copy(update={"tasks": [calls[0], done]}), task="m1-t2") == ["task"]
 
 
 @pytest.mark.parametrize(

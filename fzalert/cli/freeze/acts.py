@@ -228,6 +228,7 @@ async def convert(
     major: bool = False,
     offline: str = "",
     local_police: str = "",
+    waive: list[str] | None = None,
     token_file: Path | None = None,
 ) -> None:
     """Prepare the freeze that a stop is turned into; the case has to be filed.
@@ -243,6 +244,7 @@ async def convert(
         major: A major or complex case, which a prefecture may freeze for a year.
         offline: Why not over the platform.
         local_police: Which police helps at another place.
+        waive: A warning of the check that was not waived at the stop, as CODE=REASON.
         token_file: Who acts: a file with a token, - for standard input.
     """
     terms: dict[str, Any] = {
@@ -255,12 +257,14 @@ async def convert(
         "offline": offline,
         "local_police": local_police,
     }
+    waived = tuple(_pair(one, "waive") for one in waive or [])
     async with desk(token_file) as at:
         (one,) = await at.measures(case, measure)
         if amount is None and not whole:
             known = (await at.case(case)).measures
             terms["amount"] = next(m.amount for m in known if m.id == one)
-        view = await at.change(_instruction(case, one, InstructionKind.FREEZE, reason, terms))
+        ask = _instruction(case, one, InstructionKind.FREEZE, reason, terms)
+        view = await at.change(ask.model_copy(update={"waived": waived}))
     show_case(view)
 
 

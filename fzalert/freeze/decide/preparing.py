@@ -64,6 +64,7 @@ def _account(
     guards: Guarded,
 ) -> None:
     waived = {code for code, reason in command.waived if reason.strip()}
+    seen = waived | _waived_at_the_stop(measure)
     findings = [
         *checks.check_victim(case.victim),
         *checks.check_account(measure.account),
@@ -71,7 +72,7 @@ def _account(
         *_traced(case, measure),
     ]
     for finding in findings:
-        if finding.severity is checks.Severity.ERROR or finding.code not in waived:
+        if finding.severity is checks.Severity.ERROR or finding.code not in seen:
             guards.need("clean", False, finding.code, finding.field)
     others = [
         other
@@ -83,8 +84,8 @@ def _account(
     elsewhere = measure.account.key in asking.facts.open_elsewhere
     queued = command.kind is InstructionKind.FREEZE and "held-elsewhere" in measure.flags
     # An account of another case may be asked for once more where a person says why.
-    known = bool(others) or (elsewhere and not queued and "duplicate" not in waived)
-    guards.need("duplicate", not known)
+    held = bool(others) or (elsewhere and not queued and "duplicate" not in waived)
+    guards.need("duplicate", not held)
     guards.need("protected", measure.account.protected != "never")
     whole = command.kind is InstructionKind.FREEZE and command.terms.mode is FreezeMode.WHOLE
     guards.need("protected-whole", not (whole and measure.account.protected == "not_whole"))
@@ -106,6 +107,19 @@ def _traced(case: FreezeCase, measure: Measure) -> tuple[checks.Finding, ...]:
         Decimal(0),
     )
     return checks.check_traced(parent.outflow, traced)
+
+
+def _waived_at_the_stop(measure: Measure) -> set[str]:
+    """Warnings that were waived with a reason when the stop that took effect was submitted.
+
+    Its freeze need not waive them again. That the account is held in another case is not among
+    them: a freeze is not a stop.
+    """
+    known = (*measure.past, *([measure.current] if measure.current else []))
+    stops = [one for one in known if one.kind is _KIND.STOP]
+    if not stops or measure.stop_no == 0:
+        return set()
+    return {code for code, reason in stops[-1].waived if reason.strip()} - {"duplicate"}
 
 
 def _extension(measure: Measure, asking: Asking, guards: Guarded) -> None:
