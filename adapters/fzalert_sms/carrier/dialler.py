@@ -133,6 +133,9 @@ class Dialler:
                 await self._opening
         except BaseException as error:
             link.abort("the login did not succeed")
+            if link.tls_error is not None:
+                # In TLS 1.3 a refused certificate of ours is told only after the handshake.
+                raise _failed_handshake(link.tls_error) from error
             if self._is_turned_away(link, error):
                 raise TurnedAway("closed before the login, while others stay open") from error
             raise
@@ -165,10 +168,7 @@ class Dialler:
                 f"网关证书不可信（{why}）", f"the gateway's certificate is not trusted ({why})"
             ) from error
         except ssl.SSLError as error:
-            why = error.reason
-            raise Distrusted(
-                f"TLS 握手失败（{why}）", f"the TLS handshake failed ({why})"
-            ) from error
+            raise _failed_handshake(error) from error
 
     def _steps_down(self, error: BaseException) -> bool:
         return isinstance(error, LoginRefused) and self._dialect.steps_down(error.status)
@@ -185,3 +185,8 @@ class Dialler:
             return False
         self._turned_away += 1
         return self._turned_away > 1
+
+
+def _failed_handshake(error: ssl.SSLError) -> Distrusted:
+    why = error.reason
+    return Distrusted(f"TLS 握手失败（{why}）", f"the TLS handshake failed ({why})")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -102,6 +103,7 @@ class Link(asyncio.Protocol):
         session: See above.
         lost: Set once the link is gone.
         is_connected: Whether the peer took the connection, whatever came of it.
+        tls_error: What TLS did not like, where that ended the link.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Link(asyncio.Protocol):
         self.session = session
         self.lost = asyncio.Event()
         self.is_connected = False
+        self.tls_error: ssl.SSLError | None = None
         self._owner = owner
         self._now = now
         self._began_at = began_at
@@ -187,6 +190,8 @@ class Link(asyncio.Protocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, ssl.SSLError):
+            self.tls_error = exc
         self._tell(str(exc) if exc is not None else "the peer closed the connection")
 
     def _take(self, events: list[Event]) -> None:
