@@ -34,7 +34,19 @@ def settings(adapter: str) -> str:
         if inner and "properties" in defs[inner]:
             head = (f"in `[[channel.{name}]]`", "type", "default", "what it is")
             parts.append(table(head, setting_rows(defs[inner], defs)))
+        single = _table_of(field)
+        if single and "properties" in defs[single]:
+            head = (f"in `[channel.{name}]`", "type", "default", "what it is")
+            parts.append(table(head, setting_rows(defs[single], defs)))
     return "\n\n".join(parts)
+
+
+def _table_of(field: Mapping[str, Any]) -> str:
+    """The definition of a setting that is one table of its own; empty where it is none."""
+    found: str = next(
+        (one["$ref"] for one in (field, *field.get("anyOf", ())) if "$ref" in one), ""
+    )
+    return found.rpartition("/")[2]
 
 
 def setting_rows(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Rows:

@@ -32,6 +32,8 @@ from fzalert_post.statuses import is_mapped as is_status_mapped
 from fzalert_sms.carrier.reports import report_kind_of
 from fzalert_sms.carrier.results import Table
 from fzalert_sms.cmpp.results import TABLE as CMPP
+from fzalert_sms.sgip.results import TABLE as SGIP
+from fzalert_sms.sgip.results import reader_of as sgip_reader
 from fzalert_sms.smgp.results import TABLE as SMGP
 from fzalert_sms.smpp.results import TABLE as SMPP
 from tools import docs_cli, docs_log
@@ -103,6 +105,20 @@ def cmpp_stats() -> str:
             yield code(stat), str(kind) if kind else "nothing changes"
 
     return table(("Stat", "the message is then"), rows())
+
+
+def sgip_codes() -> str:
+    """What the ErrorCode of an SGIP report says."""
+
+    def rows() -> Rows:
+        read = sgip_reader({})
+        for number in sorted(SGIP.results):
+            told = read(str(number))
+            if number > 10:
+                yield str(number), told.words, str(told.kind)
+        yield "any other", "–", str(read("255").kind)
+
+    return table(("ErrorCode", "meaning", "the message is then"), rows())
 
 
 def mail_codes() -> str:
@@ -254,6 +270,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "evidence": docs_log.acts,
     "sms.cmpp results": lambda: carrier_results(CMPP),
     "sms.cmpp logins": lambda: carrier_logins(CMPP, "sms.cmpp"),
+    "sms.sgip results": lambda: carrier_results(SGIP),
+    "sms.sgip logins": lambda: carrier_logins(SGIP, "sms.sgip"),
+    "sms.sgip codes": sgip_codes,
     "sms.smgp results": lambda: carrier_results(SMGP),
     "sms.smgp logins": lambda: carrier_logins(SMGP, "sms.smgp"),
     "sms.smpp results": lambda: carrier_results(SMPP, "#04x"),

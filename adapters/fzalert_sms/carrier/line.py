@@ -118,19 +118,23 @@ class Line:
         return self.link is None and not self._tried.is_set()
 
     async def wake(self) -> Link | None:
-        """Open a line that dozes; None where the first attempt fails or takes too long."""
+        """Open a line that dozes; None where it is down, or stays so at the first attempt."""
+        if not self.dozes:
+            return self.link
         self._wanted.set()
         try:
             async with asyncio.timeout(self._config.open_wait):
                 await self._tried.wait()
         except TimeoutError:
-            return None
+            self._tried.set()
         return self.link
 
     def words(self, now: float) -> str:
         """How the line is, for people."""
         if self.dozes:
-            return "空闲，链路已关，有短信即重连 · idle: closed, and opened again when there is work"
+            return (
+                "空闲，链路已关，有短信即重连 · idle: closed, and opened again when there is work"
+            )
         if self.link is not None:
             seconds = now - self._opened_at
             words = self.link.session.words
@@ -139,6 +143,7 @@ class Line:
 
     def works(self) -> None:
         """Note that the gateway answers submissions."""
+        self._used_at = self._clock.monotonic()
         self._dialler.works()
 
     def start(self) -> None:
@@ -285,7 +290,7 @@ class Line:
             if self._dialled is not None:
                 self._dialled.tick()
             if self.link is not None and self._clock.monotonic() - self._opened_at >= _STEADY:
-                self.works()
+                self._dialler.works()
             if self.link is not None and self._rests_after:
                 self._look_for_work(self.link)
             self._gateway.on_tick()

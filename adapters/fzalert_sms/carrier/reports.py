@@ -80,6 +80,11 @@ TABLE: Final[dict[str, ReportWord]] = {
 }
 
 
+def reading_of(word: ReportWord) -> Reading:
+    """What a word of the settings says."""
+    return _READINGS[word]
+
+
 def reader_of(own: Mapping[str, ReportWord]) -> Callable[[str], Reading]:
     """Return a function that reads a Stat, and keeps what it read."""
     table = TABLE | {key.upper(): word for key, word in own.items()}

@@ -124,9 +124,7 @@ class Sender:
         written = 0
         give_up: float | None = None
         while written < len(rows):
-            link = self.line.link
-            if link is None and self.line.dozes:
-                link = await self.line.wake()
+            link = self.line.link or await self.line.wake()
             if link is None:
                 words = self.line.words(self._clock.monotonic())
                 self._down(rows[written:], words, self.line.pause, wire)
@@ -204,7 +202,9 @@ class Sender:
             key = link.key(sequence)
             wire.writing(id_, part, key)
             frame = template.frame(sequence, number, reference_of(id_))
-            requests.append((sequence, frame, Token(flight, id_, part, key if names_texts else b"")))
+            requests.append(
+                (sequence, frame, Token(flight, id_, part, key if names_texts else b""))
+            )
         flight.open += len(requests)
         session.send_many(requests, self._clock.monotonic())
         link.flush()

@@ -70,10 +70,15 @@ class ClientSession(Session[T, S, F], Generic[T, S, F]):
     def _delivery_answer(self, sequence: S, note: bytes, result: int) -> bytes:
         """Write the answer to a delivery."""
 
+    @property
+    def _owes(self) -> bool:
+        """Whether a good-bye of the peer has to wait for something, within the grace."""
+        return bool(self._pending)
+
     @override
     def receive_data(self, data: bytes, now: float) -> list[Event]:
         events = super().receive_data(data, now)
-        if self._to_leave is not None and not self._pending:
+        if self._to_leave is not None and not self._owes:
             self._left(events)
         return events
 
@@ -83,7 +88,7 @@ class ClientSession(Session[T, S, F], Generic[T, S, F]):
             return super().tick(now)
         events: list[Event] = []
         self._check_requests(now, events)
-        if now - self._left_at >= self.limits.grace or not self._pending:
+        if now - self._left_at >= self.limits.grace or not self._owes:
             self._left(events)
         return events
 

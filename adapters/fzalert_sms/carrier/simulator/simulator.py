@@ -35,6 +35,7 @@ class CarrierSimulator(Generic[K]):
         seed: Of everything left to chance.
         keeps_submits: Whether `submits` is filled.
         tls: Certificate and trust, where it speaks TLS.
+        gateway_type: What stands behind the port.
 
     Attributes:
         submits: Every text as it was decoded, with its id and result.
@@ -51,6 +52,7 @@ class CarrierSimulator(Generic[K]):
         seed: int = 0,
         keeps_submits: bool = True,
         tls: ssl.SSLContext | None = None,
+        gateway_type: type[SimulatedGateway] = SimulatedGateway,
     ) -> None:
         self.submits: list[tuple[Any, bytes, int]] = []
         self._side = side
@@ -60,6 +62,7 @@ class CarrierSimulator(Generic[K]):
         self._log_path = log
         self._seed = seed
         self._tls = tls
+        self._gateway_type = gateway_type
         self._keeps = keeps_submits
         self._log: FrameLog | None = None
         self._gateway: SimulatedGateway | None = None
@@ -95,7 +98,7 @@ class CarrierSimulator(Generic[K]):
         loop = asyncio.get_running_loop()
         if self._log_path is not None:
             self._log = FrameLog(self._log_path, self._side.magic, loop.time)
-        self._gateway = SimulatedGateway(
+        self._gateway = self._gateway_type(
             self._side, self._knobs, log=self._log, seed=self._seed, wall=_wall_millis
         )
         self._gateway.on_change = self._look
@@ -232,7 +235,14 @@ class SimulatorResult:
 
 
 async def serve_until_stopped(
-    side: Side[K], knobs: K, *, host: str, port: int, log: Path | None, seed: int
+    side: Side[K],
+    knobs: K,
+    *,
+    host: str,
+    port: int,
+    log: Path | None,
+    seed: int,
+    gateway_type: type[SimulatedGateway] = SimulatedGateway,
 ) -> SimulatorResult:
     """Listen until SIGINT or SIGTERM; the first line on stdout says on which port."""
     stopped = asyncio.Event()
@@ -241,7 +251,14 @@ async def serve_until_stopped(
         loop.add_signal_handler(number, stopped.set)
     try:
         async with CarrierSimulator(
-            side, knobs, host=host, port=port, log=log, seed=seed, keeps_submits=False
+            side,
+            knobs,
+            host=host,
+            port=port,
+            log=log,
+            seed=seed,
+            keeps_submits=False,
+            gateway_type=gateway_type,
         ) as simulator:
             ready = {
                 "ready": True, "protocol": side.protocol, "host": host, "port": simulator.port

@@ -222,7 +222,7 @@ class UserRptResp(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """A command that is none of the above; it is logged, and a request is answered with 6."""
+    """A command that is none of the above; it is logged, and a request is answered with 7."""
 
     sequence: Sequence
     command: int
