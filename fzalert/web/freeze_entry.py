@@ -223,7 +223,8 @@ class EntryPages:
             )
         wanted = ("report-number", "victim-name", "from_account")
         empty = next((name for name in wanted if not form.first(name)), "")
-        focus = next(iter(doubts), empty)
+        # In the order of the page, so that Tab alone leads through all that is left.
+        focus = empty or next(iter(doubts), "")
         note = (
             f"已填入 {filled} 项，存疑 {len(doubts)} 项",
             f"{filled} filled, {len(doubts)} unsure",

@@ -346,6 +346,7 @@ async def test_a_refusal_names_every_rule_in_two_languages_with_its_source(
             "zh": "提出人与批准人不得为同一人",
             "en": "Whoever prepared it may not approve it.",
             "source": "银监发〔2014〕53号；本系统内控",
+            "detail": "",
         }
     ]
     assert problem["detail"].startswith("提出人与批准人不得为同一人 ")

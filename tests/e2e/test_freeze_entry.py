@@ -7,11 +7,24 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
 from fzalert.freeze.values import AttachmentType, mask_number
 from fzalert.service import freeze_models as asks
 from fzalert.service.freeze_uploads import AT_ONCE
-from tests.e2e.freeze_pages import CARD, PDF, SECOND_CARD, Station, Visitor, station, visitor
+from tests.e2e.freeze_pages import (
+    CARD,
+    PDF,
+    SECOND_CARD,
+    SMS,
+    Seat,
+    Station,
+    Visitor,
+    chromium,
+    sit_down,
+    station,
+    visitor,
+)
 
 PAPERS = {
     "identity": ("id.pdf", PDF, "application/pdf"),
@@ -122,3 +135,100 @@ async def test_what_protects_an_account_is_said_on_the_page(at: Station, ma: Vis
     refused = await ma.act(f"{case}/m1/submit")
     assert refused.status_code == 403
     assert "第21条" in refused.text
+
+
+class Typist:
+    """Types at a browser and counts the strokes; nothing is focused or filled but by keys.
+
+    A Chinese character counts four strokes (pinyin and a choice), a letter or digit one.
+    """
+
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
+        self.strokes = 0
+
+    async def press(self, keys: str) -> None:
+        self.strokes += len(keys.split("+"))
+        await self.seat.keyboard.press(keys)
+
+    async def type(self, text: str) -> None:
+        self.strokes += sum(1 if one.isascii() else 4 for one in text)
+        await self.seat.keyboard.type(text)
+
+    async def paste(self, text: str) -> None:
+        """Control and V; a browser under test has no clipboard, and is given the text."""
+        self.strokes += 2
+        await self.seat.keyboard.insert_text(text)
+
+    async def go_to(self, name: str) -> None:
+        """Press Tab until a field has the focus."""
+        here = f"document.activeElement.name === '{name}'"
+        for _ in range(40):
+            if await self.seat.page.evaluate(here):
+                return
+            await self.press("Tab")
+        raise AssertionError(f"Tab never comes to {name}")
+
+    async def write(self, name: str, text: str) -> None:
+        await self.go_to(name)
+        await self.type(text)
+
+    async def choose(self, name: str, file: Path) -> None:
+        """Open the system's dialogue by Enter, and give the file's name there."""
+        await self.go_to(name)
+        async with self.seat.page.expect_file_chooser() as dialogue:
+            await self.press("Enter")
+        await (await dialogue.value).set_files(file)
+        self.strokes += len(file.name) + 1
+
+
+SLOW = 200
+"""Strokes a minute: 40 words, as somebody types who is no typist."""
+
+
+async def test_a_report_is_entered_by_keys_alone_in_ninety_seconds(
+    at: Station, tmp_path: Path
+) -> None:
+    identity, signed = tmp_path / "id.pdf", tmp_path / "form.pdf"
+    identity.write_bytes(PDF)
+    signed.write_bytes(PDF + b" 2")
+    message = SMS.replace("11月24日16时40分", f"{at.clock.now():%Y年%m月%d日}00时01分")
+    async with chromium() as browser:
+        seat = await sit_down(browser, at, "ma")
+        typist = Typist(seat)
+        await typist.press("n")
+        await expect(seat.page.locator("#paste")).to_be_focused()
+        await typist.paste(message)
+        await expect(seat.page.locator("#paste")).to_have_value(message)
+        await typist.press("Tab")
+        await typist.press("Enter")
+        await expect(seat.page.locator('[name="p1-number"]')).to_have_value(CARD)
+        await expect(seat.page.locator('[name="p1-bank_code"]')).to_have_value("102100099996")
+        await expect(seat.page.locator('[name="report-number"]')).to_be_focused()
+        await typist.write("report-number", "110-20261124-0007")
+        await typist.write("victim-name", "张三")
+        await typist.write("victim-id_number", "11010519491231002X")
+        await typist.write("victim-phone", "13800138000")
+        await typist.write("from_account", "6228480402564890018")
+        for place, name in ((1, "王一"), (2, "赵二")):
+            await typist.write(f"o{place}-name", name)
+            await typist.write(f"o{place}-certificate", f"P000{place}")
+            await typist.write(f"o{place}-phone", f"1380013800{place}")
+        await typist.choose("identity", identity)
+        await typist.choose("stop_form", signed)
+        await typist.press("Tab")
+        await typist.press("Enter")
+        await expect(seat.page.locator(".done")).to_contain_text("案件已录入")
+        case = seat.page.url.partition("?")[0].rpartition("/")[2]
+        assert seat.errors == []
+    view = await at.case_view(case)
+    assert (len(view.measures), len(view.documents), len(view.officers)) == (1, 2, 2)
+    seconds = typist.strokes * 60 / SLOW
+    print(  # noqa: T201  the figure of docs/freeze.md
+        f"\nentry: {typist.strokes} strokes, {seconds:.0f} s at {SLOW} a minute"
+    )
+    assert seconds <= 90
+    # The next one has the officers filled in.
+    async with visitor(at, "ma") as ma:
+        page = (await ma.web.get("/freeze/new")).text
+    assert 'value="P0001"' in page
