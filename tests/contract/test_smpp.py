@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
+import structlog
 from pydantic import SecretStr, ValidationError
 from typing_extensions import override
 
@@ -454,6 +455,7 @@ async def test_a_receipt_that_cannot_be_read_is_refused_for_good() -> None:
         (3, "café".encode("latin-1"), "café"),
         (8, "刚才是骗子".encode("utf-16-be"), "刚才是骗子"),
         (0x19, "好".encode("utf-16-be"), "好"),
+        (15, "退订".encode("gb18030"), "退订"),
         (0xF0, to_septets("Ω"), "Ω"),
     ],
 )
@@ -507,6 +509,30 @@ async def test_receipts_come_on_the_connection_that_receives() -> None:
     assert isinstance(row, DeliveryReport)
     assert row.carrier_id == receipt.carrier_id
     assert kinds == [c.BIND_RECEIVER, c.BIND_TRANSMITTER]
+
+
+async def test_a_receiver_lives_on_where_it_is_answered_what_it_never_asked() -> None:
+    knobs = Knobs(response_delay_ms=0, missing_share=1.0, congestion=90)
+    async with _line(knobs, bind="apart") as (gateway, simulator):
+        await simulator.until(lambda: simulator.counts["logins"] == 2, 20)
+        (receiver,) = (one for one in simulator.gateway.connections if one.receives)
+        receiver.session.answer(77, b"1", 0)
+        receiver.flush()
+        simulator.write("fzalert", PERSON, "好", to="10690001")
+        (row,) = await _rows(gateway, 1)
+        assert isinstance(row, Uplink)
+        assert simulator.counts["logins"] == 2
+        assert gateway._receiver is not None
+        assert gateway._receiver.line.reconnects == 0
+
+
+async def test_the_log_names_a_status_in_hexadecimal() -> None:
+    async with _line() as (gateway, simulator):
+        simulator.gateway.next_answers.extend([0x0A, 0x0A])
+        with structlog.testing.capture_logs() as logs:
+            await _send(gateway, _one(), _one(2))
+    told = [line["code"] for line in logs if line["event"] == "sms.refused"]
+    assert told == ["0x0a"]
 
 
 async def test_a_congested_centre_slows_bulk_and_not_an_urgent_warning() -> None:

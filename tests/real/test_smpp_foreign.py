@@ -30,6 +30,7 @@ from fzalert.messages import (
 )
 from fzalert.ports import HealthState, Submission
 from fzalert.testing import SCRIPT, RecordingWire, make_context
+from fzalert_sms.recount import recount_with_texts
 from fzalert_sms.smpp import SmppConfig, SmppGateway
 from fzalert_sms.smpp.codec import layout as c
 from fzalert_sms.smpp.knobs import Knobs
@@ -351,11 +352,11 @@ async def _client(port: int, secret: str, kind: str, words: str) -> tuple[int | 
 
 @pytest.mark.parametrize("early", [0.0, 1.0])
 async def test_a_foreign_client_binds_sends_a_long_text_and_reads_its_receipts(
-    early: float,
+    early: float, tmp_path: Path
 ) -> None:
     words = "反诈中心提醒：请勿转账。" * 12
     knobs = Knobs(report_delay_ms=50, early_share=early, response_delay_ms=50)
-    async with SmppSimulator(knobs) as simulator:
+    async with SmppSimulator(knobs, log=tmp_path / "log") as simulator:
         code, out, err = await _client(simulator.port, "secret08", "transceiver", words)
         await simulator.until(lambda: not simulator.gateway.connections, 20)
         submits = [submit for submit, _, _ in simulator.submits]
@@ -369,6 +370,11 @@ async def test_a_foreign_client_binds_sends_a_long_text_and_reads_its_receipts(
     assert "".join(texts) == words
     assert len(submits) > 1
     assert counts["accepted"] == counts["delivered"] == counts["acknowledged"] == len(submits)
+    # What the client wrote, what our centre read, and what a reader of its log finds agree.
+    total, sightings = recount_with_texts(tmp_path / "log")
+    assert (total.logins, total.submits, total.accepted) == (1, len(submits), len(submits))
+    assert (total.undecodable, total.unanswered) == (0, 0)
+    assert "".join(sighting.text.text for sighting in sightings) == words
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from fzalert_sms.carrier.config import CarrierConfig
 from fzalert_sms.carrier.dialect import Dialect
 from fzalert_sms.carrier.inbox import Inbox
 from fzalert_sms.carrier.line import Line
-from fzalert_sms.carrier.session import Delivered, Event
+from fzalert_sms.carrier.session import Congested, Delivered, Event, Stray
 from fzalert_sms.carrier.transport import Link
 
 
@@ -41,7 +41,7 @@ class Receiver:
         for event in events:
             if isinstance(event, Delivered):
                 self._inbox.deliver(link, event.frame)
-            else:
+            elif not isinstance(event, Stray | Congested):  # an answer to nothing that was asked
                 self.line.on_event(link, event)
 
     def on_lost(self, link: Link, reason: str) -> None:

@@ -336,9 +336,8 @@ class Sender:
         self.counts["refused"] += 1
         if self._results.meaning(result).alarms and result not in self._alarmed:
             self._alarmed.add(result)
-            _log.error(
-                "sms.refused", channel=self._config.name, code=result, meaning=receipt.detail
-            )
+            code = int(receipt.code) if receipt.code.isdigit() else receipt.code
+            _log.error("sms.refused", channel=self._config.name, code=code, meaning=receipt.detail)
 
     def _note_throttled(self) -> None:
         self.counts["throttled"] += 1

@@ -25,7 +25,8 @@ UDHI: Final = 0x40
 GSM7, IA5, LATIN1, UCS2 = 0, 1, 3, 8
 _DATA_CODING: Final = {Coding.GSM7: GSM7, Coding.ASCII: IA5, Coding.UCS2: UCS2}
 _OCTETS: Final = {GSM7: 160, IA5: 160, UCS2: 140}
-_DECODERS: Final = {IA5: "ascii", LATIN1: "latin-1", UCS2: "utf-16-be"}
+# 15 is no coding of SMPP; Chinese aggregators pass it on from the carriers' own protocols.
+_DECODERS: Final = {IA5: "ascii", LATIN1: "latin-1", UCS2: "utf-16-be", 15: "gb18030"}
 
 
 def template_maker(
