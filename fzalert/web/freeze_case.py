@@ -40,22 +40,6 @@ _PAPERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """One measure of the page."""
-
-    view: MeasureView
-    badge: Badge
-    clock: Clock
-    account: str
-    flags: Sequence[str]
-    main: Act | None
-    acts: Sequence[Act]
-    check: CheckView
-    estimate: Decimal | None
-    children: list[Card] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class Happening:
     """One event in words."""
 
@@ -67,6 +51,27 @@ class Happening:
     en: str
     facts: Sequence[tuple[str, str]]
     tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One measure of the page.
+
+    Attributes:
+        last: What was said of it last: by whom, over which channel, with which evidence.
+    """
+
+    view: MeasureView
+    badge: Badge
+    clock: Clock
+    account: str
+    flags: Sequence[str]
+    main: Act | None
+    acts: Sequence[Act]
+    check: CheckView
+    estimate: Decimal | None
+    last: Happening | None
+    children: list[Card] = field(default_factory=list)
 
 
 class CasePages:
@@ -135,6 +140,7 @@ class CasePages:
                     acts=acts_of(measure),
                     check=found,
                     estimate=_estimate(measure, view, trace),
+                    last=_last(measure, history.events),
                 )
             )
         return {
@@ -234,6 +240,14 @@ def _estimate(measure: MeasureView, case: CaseView, trace: Sequence[TraceView]) 
         return None
     parts = [edge.estimate for edge in trace if edge.target == measure.account]
     return sum(parts, Decimal(0)) if parts else None
+
+
+def _last(measure: MeasureView, history: Sequence[EventView]) -> Happening | None:
+    """The last event that moved a measure: who says that it stands where it stands."""
+    for event in reversed(history):
+        if event.measure == measure.id and event.event.startswith(("instruction.", "measure.")):
+            return _happening(event)
+    return None
 
 
 def _happening(event: EventView) -> Happening:

@@ -90,6 +90,9 @@ _DRAFT_FIELDS = {
 }
 
 
+_BANKS = {code: bank for bank, code in codes.head_offices().items()}
+
+
 class Told(NamedTuple):
     """What the paste was unsure of, beside its field."""
 
@@ -310,6 +313,9 @@ class EntryPages:
 
     def _account(self, values: Values, form: Form, place: int) -> tuple[Account, Transfer] | None:
         prefix = f"p{place}-"
+        if not form.first(f"{prefix}bank_name").strip():
+            bank = _BANKS.get(form.first(f"{prefix}bank_code").strip(), "")
+            form.fields[f"{prefix}bank_name"] = [codes.bank_name_of(bank)]
         account = read_account(values, prefix)
         if not form.first("from_name").strip():
             form.fields["from_name"] = [form.first("victim-name")]

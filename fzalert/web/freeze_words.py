@@ -199,6 +199,10 @@ def event_words(name: str) -> tuple[str, str]:
     return _EVENTS.get(name, (name, ""))
 
 
+_GRADES: Mapping[str, str] = {"A": "A 银行签名", "B": "B 见到回执", "C": "▲ C 电话告知"}
+"""How much an answer proves; what was only told by telephone stands out."""
+
+
 def fact_words(event: EventView, when: object) -> list[tuple[str, str]]:
     """What belongs to an event: which instruction, by which channel, with which evidence.
 
@@ -221,6 +225,8 @@ def fact_words(event: EventView, when: object) -> list[tuple[str, str]]:
             shown = _RUNGS.get(value, value)
         elif name == "deadline":
             shown = deadline_words(value)[0]
+        elif name == "grade":
+            shown = _GRADES.get(value, value)
         elif name in {"due_at", "expired_at"} and callable(when):
             shown = str(when(datetime.fromisoformat(value)))
         told.append((_FACTS.get(name, name), shown))

@@ -54,11 +54,19 @@ async def test_a_measure_goes_from_its_stop_to_the_return_by_forms_alone(at: Sta
         await ma.did(f"{one}/send-paper")
         await ma.did(f"{one}/receipt", receipt(balance="48000"))
         assert await state() == "stopped"
+        page = (await ma.web.get(base)).text
+        said = re.search(r'<p class="line said">(.+?)</p>', page)
+        assert said is not None
+        # Who says that it is stopped, and what that proves.
+        words = " ".join(re.sub(r"<[^>]+>", " ", said[1]).split())
+        assert "ma 银行回执" in words
+        assert "B 见到回执" in words
         await ma.did(f"{one}/extend", {"reason": "立案材料在途"})
         await zhao.did(f"{one}/approve")
         await ma.did(f"{one}/send-paper")
-        await ma.did(f"{one}/receipt", receipt())
+        await ma.did(f"{one}/receipt", receipt(grade="C", proof="录音8812"))
         assert (await at.case_view(case.id)).measures[0].stop_no == 2
+        assert "▲ C 电话告知" in (await ma.web.get(base)).text
         end = f"{at.clock.now() + timedelta(days=150):%Y-%m-%d}"
         await ma.did(f"{one}/freeze", {"amount": "48000", "end": end, "reason": "已查明流向"})
         refused = await zhao.act(f"{one}/approve")
