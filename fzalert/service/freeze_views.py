@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from fzalert.freeze.deadlines import Due, due
+from fzalert.freeze.deadlines import Due, DueKind, due
 from fzalert.freeze.events import Event, dump_event
 from fzalert.freeze.model import FreezeCase, Instruction, Measure, MeasureState, Stage
 from fzalert.freeze.policy import Policy
@@ -48,6 +48,7 @@ _CALL: Mapping[str, tuple[str, str]] = {
     "supervisor": ("银行专岗未响应：报告负责人协调", "the desk is silent: ask the supervisor"),
     "centre": ("银行专岗未响应：联系反诈中心", "the desk is silent: ask the anti-fraud centre"),
 }
+_OWED = frozenset({DueKind.IRRELEVANT, DueKind.RETURN})
 _HIDDEN = frozenset({"at", "by", "type", "measure"})
 _TOLD = frozenset(
     {
@@ -202,12 +203,16 @@ def _next(measure: Measure, standing: list[Due], now: datetime) -> NextView:
             Stage.REVIEW: ("审批待办文书", f"approve or reject the {current.kind}"),
             Stage.APPROVED: ("发送待发文书", f"send the {current.kind}"),
         }.get(current.stage, ("等待银行回执", f"wait for the receipt of the {current.kind}"))
+    if measure.irrelevant_at is not None and current is None:
+        zh, en = ("已认定与案件无关：申请解除", "found irrelevant: ask for the release")
     waiting = [task for task in measure.tasks if task.is_open]
     if waiting:
         zh, en = _CALL[waiting[-1].kind]
     clocks = [one for one in standing if not one.reminder]
     # What lies ahead is nearer than what was missed; where all is missed, the last one is told.
-    ahead = [one for one in clocks if one.due_at > now]
+    # A duty that only an act ends stays until it is done: nobody's freeze outlasts it unseen.
+    owed = [one for one in clocks if one.kind in _OWED and one.due_at <= now]
+    ahead = owed or [one for one in clocks if one.due_at > now]
     one = ahead[0] if ahead else (clocks[-1] if clocks else None)
     if one is None:
         return NextView(zh=zh, en=en)

@@ -126,14 +126,39 @@ async def test_a_case_runs_from_a_mismatch_to_the_return_of_its_money(at: Statio
     assert one.view.state == "returned"
 
 
+async def test_a_lift_that_is_owed_stays_on_the_board_when_its_days_are_over(at: Station) -> None:
+    ma = await at.by("ma")
+    case = await at.case()
+    await at.stopped(case)
+    one = case.measure("m1")
+    await case.file(
+        "A1101050000002026110001",
+        at=at.clock.now(),
+        decision=PDF,
+        legal_basis=["中华人民共和国反电信网络诈骗法第二十条"],
+        by=ma,
+    )
+    terms = TermsData(amount=Decimal("50000"), end=at.clock.now() + timedelta(days=180))
+    await one.convert(terms, by=ma, reason="转冻结")
+    await one.approve(by=await at.by("zhao"))
+    await answered(at, case, frozen="50000")
+    await one.find_irrelevant(by=ma, reason="工资")
+    at.later(days=4)
+    (row,) = await Freeze(at.service).board(by=await at.by("ma"))
+    assert (row.measure.state, row.measure.next.deadline) == ("frozen", "irrelevant")
+    assert row.measure.next.seconds is not None
+    assert -90_000 < row.measure.next.seconds < 0
+
+
 async def test_money_that_is_not_of_the_case_is_lifted_within_three_days(at: Station) -> None:
     ma = await at.by("ma")
     case = await at.case()
     await at.stopped(case)
     one = case.measure("m1")
     await one.find_irrelevant(by=ma, reason="工资")
-    due = [row.measure.next.deadline for row in await Freeze(at.service).board(by=ma)]
-    assert due
+    freeze = Freeze(at.service)
+    (row,) = await freeze.board(by=ma)
+    assert row.measure.next.zh == "已认定与案件无关：申请解除"
     await one.release(by=ma, reason="与案件无关", key="release-1")
     await one.release(by=ma, reason="与案件无关", key="release-1")
     await one.approve(by=await at.by("zhao"))
