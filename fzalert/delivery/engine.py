@@ -198,6 +198,7 @@ class Engine:
                 reports=bool(caps.reports),
                 keeps_state=isinstance(adapter, KeepsState) and adapter.keeps_state,
                 idempotent_key=caps.idempotent_key,
+                key_is_id=caps.key_is_id,
                 is_binding=caps.rendition is RenditionKind.BANK,
             ),
         )

@@ -47,7 +47,8 @@ def recovered_rows(
                 if recorded is not None
                 else "the machine lost its memory before an answer was written"
             )
-            receipt = Receipt(ReceiptKind.UNKNOWN, detail=why)
+            named = slot.key if slot is not None and channel.key_is_id else b""
+            receipt = Receipt(ReceiptKind.UNKNOWN, carrier_id=named, detail=why)
         else:
             receipt = Receipt(slot.answer, carrier_id=slot.carrier_id)
         key = slot.key if slot is not None else b""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -202,6 +202,15 @@ async def _rows(gateway: SgipGateway, count: int) -> list[Appended]:
     raise AssertionError("the gateway was closed")
 
 
+async def _shows(gateway: SgipGateway, is_so: Callable[[Health], bool]) -> None:
+    """Wait until the status page would show it."""
+    with anyio.fail_after(10):
+        while True:
+            if is_so(await gateway.health()):
+                return
+            await asyncio.sleep(0.01)
+
+
 def _figure(health: Health, name: str) -> int | float | str:
     return dict(health.figures)[name]
 
@@ -308,16 +317,15 @@ async def test_a_report_is_answered_only_when_it_is_on_disk() -> None:
 async def test_a_report_about_a_text_of_a_former_process_names_it() -> None:
     knobs = Knobs(response_delay_ms=0, missing_share=1.0)
     async with SgipSimulator(knobs) as simulator:
-        async with make_context() as context:
-            async with SgipGateway(settings(simulator.port), context) as first:
-                (receipt,) = await _send(first, _one())
-        async with make_context() as context:
-            async with SgipGateway(settings(simulator.port), context) as second:
-                deliver_to(simulator, second)
-                (other,) = await _send(second, _one(2))
-                submit, carrier_id, _ = simulator.submits[0]
-                simulator.report(submit, carrier_id, "DELIVRD")
-                (row,) = await _rows(second, 1)
+        config = settings(simulator.port)
+        async with make_context() as context, SgipGateway(config, context) as first:
+            (receipt,) = await _send(first, _one())
+        async with make_context() as context, SgipGateway(config, context) as second:
+            deliver_to(simulator, second)
+            (other,) = await _send(second, _one(2))
+            submit, carrier_id, _ = simulator.submits[0]
+            simulator.report(submit, carrier_id, "DELIVRD")
+            (row,) = await _rows(second, 1)
     assert isinstance(row, DeliveryReport)
     assert row.carrier_id == receipt.carrier_id != other.carrier_id
 
@@ -371,9 +379,7 @@ async def test_a_line_that_the_gateway_closes_for_idling_is_not_down() -> None:
     async with _line(knobs) as (gateway, simulator):
         await _send(gateway, _one())
         await simulator.until(lambda: not simulator.gateway.connections, 10)
-        with anyio.fail_after(10):
-            while "空闲" not in (await gateway.health()).detail:
-                await asyncio.sleep(0.01)
+        await _shows(gateway, lambda health: "空闲" in health.detail)
         assert (await gateway.health()).state is HealthState.UP
         (receipt,) = await _send(gateway, _one(2))
     assert receipt.kind is ReceiptKind.SENT
@@ -452,9 +458,7 @@ async def test_a_wrong_login_of_the_gateway_is_refused_and_shown() -> None:
         simulator.change(deliver_secret="hongqi-7")
         submit, carrier_id, _ = simulator.submits[0]
         simulator.report(submit, carrier_id, "DELIVRD")
-        with anyio.fail_after(10):
-            while _figure(await gateway.health(), "inbound rejected binds") == 0:
-                await asyncio.sleep(0.01)
+        await _shows(gateway, lambda health: _figure(health, "inbound rejected binds") != 0)
         simulator.change(deliver_secret="shared")
         (row,) = await _rows(gateway, 1)
         health = await gateway.health()

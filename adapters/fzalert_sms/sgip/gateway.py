@@ -39,7 +39,7 @@ class SgipGateway(CarrierChannel):
     @property
     @override
     def capabilities(self) -> Capabilities:
-        return replace(super().capabilities, idempotent_key=self._deduplicates)
+        return replace(super().capabilities, idempotent_key=self._deduplicates, key_is_id=True)
 
     @override
     async def __aenter__(self) -> Self:
