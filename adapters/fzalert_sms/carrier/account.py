@@ -52,12 +52,17 @@ class Brake:
         self.pause = 0.0
         self.presses = 0
 
-    def press(self, now: float) -> bool:
-        """Note one report of over-flow; returns whether it begins a burst."""
+    def press(self, now: float, longest: float = _LONGEST) -> bool:
+        """Note one report of over-flow; returns whether it begins a burst.
+
+        Args:
+            now: Monotonic seconds.
+            longest: Seconds of the longest pause.
+        """
         if now < self.until:
             return False
         is_new = now - self.until >= _QUIET
-        self.pause = 1.0 if is_new else min(_LONGEST, 2 * self.pause)
+        self.pause = 1.0 if is_new else min(longest, 2 * self.pause)
         self.until = now + self.pause
         self.presses += 1
         return True

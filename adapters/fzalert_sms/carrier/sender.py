@@ -55,6 +55,9 @@ _UNREADABLE = Receipt(
     ReceiptKind.UNKNOWN,
     detail="网关应答无法解析 · the gateway's answer cannot be read: it may have been taken",
 )
+_CONGESTED = 2.0
+"""Longest pause of bulk, in seconds, where a gateway that still takes everything says it is near
+its limit."""
 _FULL = "窗口满，网关无应答 · the window is full and the gateway does not answer"
 _OVERFLOW = (
     "网关拥塞，或报告称超过流量，先放慢 · the gateway is congested, or reports say over the flow"
@@ -264,7 +267,7 @@ class Sender:
 
     def _on_congested(self, percent: int) -> None:
         """Slow bulk down before the gateway has to refuse."""
-        if self._brake.press(self._clock.monotonic()):
+        if self._brake.press(self._clock.monotonic(), _CONGESTED):
             _log.warning(
                 "sms.congested",
                 channel=self._config.name,
