@@ -425,9 +425,11 @@ async def test_a_text_whose_answer_was_lost_goes_out_again_as_the_same_one(answe
         assert len(simulator.submits) == 1, "the gateway took it twice"
 
 
-async def test_a_text_that_was_refused_goes_out_with_a_new_sequence() -> None:
+@pytest.mark.parametrize("result", [11, 9])
+async def test_a_text_that_was_refused_goes_out_with_a_new_sequence(result: int) -> None:
+    """Also after a 9 to its first attempt: that is no proof that it was taken."""
     async with _line() as (gateway, simulator):
-        simulator.gateway.next_answers.append(11)
+        simulator.gateway.next_answers.append(result)
         wire = RecordingWire()
         await gateway.submit([_one()], wire)
         key = wire.written[1, 0]

@@ -299,7 +299,7 @@ class Sender:
         receipt = self._results.receipt(result, carrier_id)
         self.pulse.answered(sent_at, now)
         if result:
-            if token.key and receipt.kind is not _UNKNOWN:
+            if token.key:
                 self._account.spent.add(token.key)
             self._note_refusal(result, receipt)
             if receipt.kind is _THROTTLED and token.flight.is_urgent:
