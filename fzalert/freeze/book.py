@@ -33,6 +33,7 @@ from fzalert.freeze.events import (
 from fzalert.freeze.evolve import evolve, replay
 from fzalert.freeze.keys import KEYS, CaseKey, Sealer
 from fzalert.freeze.model import FreezeCase
+from fzalert.freeze.next_steps import next_steps
 from fzalert.freeze.policy import Policy
 from fzalert.freeze.shelf import Shelf
 from fzalert.store import (
@@ -625,7 +626,8 @@ def _unmet(answer: Refusals) -> GuardsUnmet:
         f"{answer.command} is refused. {details}",
         reasons=reasons,
         details=tuple(_exactly(one) for one in answer.refusals),
-        hint="Nothing was done; the refusal is on record.",
+        hint=f"{next_steps(one.guard for one in answer.refusals)} 没有执行，已记录在案。"
+        "Nothing was done; the refusal is on record.",
     )
 
 

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from fzalert.access import Actor
 from fzalert.errors import GuardsUnmet, InputError
+from fzalert.freeze.next_steps import NEXT_STEPS
 from fzalert.service import freeze_models as asks
 from fzalert.service.freeze_models import CaseView, CheckView, FindingView, MeasureView
 from fzalert.web import freeze_words as words
@@ -51,6 +52,11 @@ class Unmet(NamedTuple):
     en: str
     source: str
     detail: str = ""
+
+    @property
+    def next(self) -> tuple[str, str]:
+        """What to do about it, in Chinese and English."""
+        return NEXT_STEPS.get(self.guard, ("", ""))
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from fzalert.access import Role
 from fzalert.freeze import commands as c
 from fzalert.freeze.decide import Refusals
 from fzalert.freeze.model import InstructionKind, MeasureState
+from fzalert.freeze.next_steps import NEXT_STEPS, next_steps
 from fzalert.freeze.policy import GUARDS, Policy, load_policy
 from fzalert.freeze.results import Grade
 from fzalert.freeze.values import CaseReport, Rank
@@ -291,6 +292,14 @@ def test_a_guard_refuses_by_its_line_alone(guard: str) -> None:
     answer = loose.ask(command)
     assert not isinstance(answer, Refusals) or guard not in answer.guards
     assert loose.policy.missing == (guard,)
+
+
+def test_every_guard_says_what_to_do_next() -> None:
+    assert set(NEXT_STEPS) == GUARDS | {"state", "unknown"}
+    assert all(zh and en for zh, en in NEXT_STEPS.values())
+    told = next_steps(["clean", "filed", "clean"])
+    assert told.count("--waive") == 2
+    assert "freeze file" in told
 
 
 def test_every_unmet_guard_is_named_at_once() -> None:
