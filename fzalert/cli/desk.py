@@ -53,6 +53,7 @@ async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) ->
     """
     from fzalert.daemon import notify
     from fzalert.desk.service import DeskService
+    from fzalert.service.heads import HeadKeeper
     from fzalert.web.desk import desk_doors
 
     session = current()
@@ -70,7 +71,9 @@ async def run(*, ready_json: Annotated[bool, Parameter(negative=())] = False) ->
     if sys.platform != "win32":
         for number in numbers:
             loop.add_signal_handler(number, asked)
+    heads = settings.store.with_name(settings.store.name + ".heads")
     async with DeskService(settings) as desk, desk_doors(desk) as doors:
+        desk.keep("heads", HeadKeeper(desk.store, desk.signer, heads, desk.clock).run)
         told = {
             "ready": True,
             "police": doors.police,

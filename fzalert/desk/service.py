@@ -6,7 +6,7 @@ One process owns the desk's store. Everything that counts is on disk before it i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -304,6 +304,10 @@ class DeskService:
     def authenticate(self, token: str) -> Actor:
         """Issue the actor whose token this is. Raises `AccessDenied`."""
         return self._directory.authenticate(token, self._clock.millis())
+
+    def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Let work go on beside the service until it closes; it is started again after a crash."""
+        _ = self._background.keep(name, work)
 
     async def changed(self) -> None:
         """Tell every page that something is different."""

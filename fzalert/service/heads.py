@@ -12,7 +12,10 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from typing_extensions import override
 
 from fzalert.access.keys import verify as verify_signature
 from fzalert.clock import Clock
@@ -46,11 +49,11 @@ from fzalert.messages import (
     WarningId,
     mailbox,
 )
-from fzalert.ports import Capabilities
+from fzalert.ports import Capabilities, Signer
 from fzalert.service.building import Building
-from fzalert.store import ChangeSet, EvidenceEntry
+from fzalert.store import ChangeSet, EvidenceEntry, Store
 
-__all__ = ["DailyHeads"]
+__all__ = ["DailyHeads", "HeadKeeper"]
 
 log = get_logger("fzalert.service")
 
@@ -68,18 +71,20 @@ SCRIPT = "evidence-head"
 """What stands in the outbox where a warning names its script."""
 
 
-class DailyHeads:
-    """Makes the record of each day.
+class HeadKeeper:
+    """Makes the record of each day in a store and in a file.
 
     Args:
-        building: The store, what signs the records, and the channel that mails them.
-        settings: Where the records are kept besides, and who gets them.
+        store: Whose chains they are.
+        signer: Signs the records.
+        file: Where they are kept besides.
         clock: Reader of time.
     """
 
-    def __init__(self, building: Building, settings: Settings, clock: Clock) -> None:
-        self._building = building
-        self._settings = settings
+    def __init__(self, store: Store, signer: Signer, file: Path, clock: Clock) -> None:
+        self._store = store
+        self._signer = signer
+        self._file = file
         self._clock = clock
         self._recorded: list[str] = []
 
@@ -114,7 +119,7 @@ class DailyHeads:
         return made
 
     async def _rows(self) -> list[Link]:
-        found = await self._building.store.evidence(HEADS)
+        found = await self._store.evidence(HEADS)
         return [Link(row.seq, row.body, row.hash) for row in found]
 
     async def _missing(self, rows: Sequence[Link]) -> list[date]:
@@ -124,7 +129,7 @@ class DailyHeads:
         for an hour leaves a month of records, not thousands, and the true days get theirs.
         """
         yesterday = self._today() - timedelta(days=1)
-        chains = await self._building.store.chains()
+        chains = await self._store.chains()
         first = min((name for name, _, _ in chains if name.startswith(DAY_CHAIN)), default="")
         day = date.fromisoformat(first.removeprefix(DAY_CHAIN)) if first else yesterday
         day = max(day, yesterday - MADE_UP)
@@ -137,8 +142,7 @@ class DailyHeads:
     async def _make(self, day: date, heads: list[DayHead]) -> bool:
         end = datetime.combine(day + timedelta(days=1), time(), LEGAL_TIME)
         ends = {
-            name: Head(seq, digest)
-            for name, seq, digest in await self._building.store.ends(_millis(end))
+            name: Head(seq, digest) for name, seq, digest in await self._store.ends(_millis(end))
         }
         ends.pop(HEADS, None)
         if not ends:
@@ -148,19 +152,16 @@ class DailyHeads:
         late = round(behind.total_seconds()) if behind > ON_TIME else 0
         # Of ten thousand chains it takes a good part of a second, which no warning waits for.
         head, signature = await asyncio.to_thread(self._signed, day, ends, heads, now, late)
-        facts = facts_of(head, self._building.signer.public_key, signature)
-        entry = EvidenceEntry(HEADS, MAKER, "evidence.head", facts)
-        engine = self._building.engine
-        async with engine.routing.shared():
-            mail = await self._mailed(head, signature)
-            accepts = () if mail is None else (mail.acceptance,)
-            await self._building.store.commit(ChangeSet(evidence=(entry,), accepts=accepts))
-            if mail is not None:
-                engine.poke(mail.channels)
-                engine.note_change()
+        facts = facts_of(head, self._signer.public_key, signature)
+        await self._keep(EvidenceEntry(HEADS, MAKER, "evidence.head", facts), head, signature)
         heads.append(head)
         log.info("heads.made", day=head.day, chains=head.count, late=head.late)
         return True
+
+    async def _keep(self, entry: EvidenceEntry, head: DayHead, signature: bytes) -> None:
+        """Write a record down."""
+        del head, signature
+        await self._store.commit(ChangeSet(evidence=(entry,)))
 
     def _signed(
         self, day: date, ends: dict[str, Head], heads: list[DayHead], now: datetime, late: int
@@ -170,20 +171,20 @@ class DailyHeads:
         ends |= {name: one for name, one in known.items() if one.seq > ends.get(name, START).seq}
         head = day_head(
             day.isoformat(),
-            store=self._building.store.store_id,
+            store=self._store.store_id,
             made_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
             late=late,
             ends=ends,
             before=known,
         )
-        return head, self._building.signer.sign(HEAD_DOMAIN, head.document)
+        return head, self._signer.sign(HEAD_DOMAIN, head.document)
 
     def _copy(self, rows: Sequence[Link]) -> None:
         """Add to the file what it has not; a file that says otherwise is left as it is, and told.
 
         It is written only at its end, so it may lie where nothing can be rewritten.
         """
-        path = self._settings.heads_file
+        path = self._file
         whole = b"".join(encode_line(row) for row in rows)
         try:
             there = path.read_bytes() if path.exists() else b""
@@ -200,6 +201,40 @@ class DailyHeads:
                 os.close(handle)
         except OSError as error:
             log.warning("heads.not_copied", file=path.name, why=str(error.strerror))
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(LEGAL_TIME).date()
+
+    def _until_midnight(self) -> float:
+        end = datetime.combine(self._today() + timedelta(days=1), time(), LEGAL_TIME)
+        return max(0.0, (end - self._clock.now()).total_seconds()) + 1.0
+
+
+class DailyHeads(HeadKeeper):
+    """Makes the record of each day, and mails it to a second unit.
+
+    Args:
+        building: The store, what signs the records, and the channel that mails them.
+        settings: Where the records are kept besides, and who gets them.
+        clock: Reader of time.
+    """
+
+    def __init__(self, building: Building, settings: Settings, clock: Clock) -> None:
+        super().__init__(building.store, building.signer, settings.heads_file, clock)
+        self._building = building
+        self._settings = settings
+
+    @override
+    async def _keep(self, entry: EvidenceEntry, head: DayHead, signature: bytes) -> None:
+        """Write a record down, and its mail in the same commit."""
+        engine = self._building.engine
+        async with engine.routing.shared():
+            mail = await self._mailed(head, signature)
+            accepts = () if mail is None else (mail.acceptance,)
+            await self._store.commit(ChangeSet(evidence=(entry,), accepts=accepts))
+            if mail is not None:
+                engine.poke(mail.channels)
+                engine.note_change()
 
     async def _mailed(self, head: DayHead, signature: bytes) -> Prepared | None:
         """The mail to the second unit; None where there is none, or nothing that mails."""
@@ -261,13 +296,6 @@ class DailyHeads:
         except InputError as error:  # the record stands also where nobody can be mailed
             log.warning("heads.not_mailed", day=head.day, why=error.code)
             return None
-
-    def _today(self) -> date:
-        return self._clock.now().astimezone(LEGAL_TIME).date()
-
-    def _until_midnight(self) -> float:
-        end = datetime.combine(self._today() + timedelta(days=1), time(), LEGAL_TIME)
-        return max(0.0, (end - self._clock.now()).total_seconds()) + 1.0
 
 
 def _read(rows: Sequence[Link]) -> list[DayHead]:

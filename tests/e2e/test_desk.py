@@ -20,6 +20,8 @@ from fzalert import bank_desk
 from fzalert.access import Directory, Role
 from fzalert.access.keys import KeySigner
 from fzalert.clock import SystemClock
+from fzalert.desk.service import DeskService
+from fzalert.desk.settings import load_desk
 from fzalert.evidence import canonical
 from fzalert.freeze.package import write_package
 from fzalert.freeze.results import Receipt
@@ -28,6 +30,7 @@ from fzalert.messages import Answer, BankPackage, ReceiptKind
 from fzalert.ports import sign_request
 from fzalert.testing import RecordingWire, make_context, submission
 from fzalert.testing.context import SIGNER_SEED
+from fzalert.testing.house import ShiftedClock
 from fzalert.testing.pki import Authority, Issued
 from fzalert.testing.processes import PATIENCE, Ended, Program, Site, ask_until
 from fzalert_bank import BankConfig, BankDesks
@@ -311,6 +314,40 @@ def _says(program: Program, why: str) -> Any:
         return why in program.errors
 
     return said
+
+
+def _is_there(file: Path) -> Any:
+    async def asked() -> bool:
+        return await asyncio.to_thread(lambda: file.exists() and file.stat().st_size > 0)
+
+    return asked
+
+
+async def test_each_day_of_a_desk_has_a_signed_head(tmp_path: Path) -> None:
+    bank = Bank(tmp_path)
+    copy = tmp_path / "data" / "desk.db.heads"
+    yesterday = ShiftedClock(-timedelta(days=2))
+    async with DeskService(load_desk(bank.config), yesterday) as desk:
+        assert await desk.refusals.note("unsigned")
+    async with bank.running() as (program, _):
+        await ask_until(_is_there(copy), "no copy of the heads")
+        assert (await program.stop()).code == 0
+    store = str(tmp_path / "data" / "desk.db")
+    told = await bank.fzalert("evidence", "heads", "--store", store, "--json")
+    days = [json.loads(line) for line in told.out.splitlines()]
+    assert days
+    assert days[0]["late"] > 0
+    assert {one["key"] for one in days} == {bank.public_key}
+    assert len(copy.read_bytes().splitlines()) == len(days)
+    words = ["evidence", "verify", "--store", store, "--key"]
+    assert (await bank.fzalert(*words, bank.public_key)).code == 0
+    assert (await bank.fzalert(*words, COUNTY.public_key.hex())).code == 9
+    # Whoever cuts the record of a day off the store does not reach the copy.
+    with sqlite3.connect(store) as db:
+        for (trigger,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            db.execute(f"DROP TRIGGER {trigger}")
+        db.execute("DELETE FROM evidence WHERE chain = 'heads'")
+    assert (await bank.fzalert(*words, bank.public_key)).code == 9
 
 
 DYING = """
