@@ -461,10 +461,14 @@ async def test_a_wrong_login_of_the_gateway_is_refused_and_shown() -> None:
         submit, carrier_id, _ = simulator.submits[0]
         simulator.report(submit, carrier_id, "DELIVRD")
         await _shows(gateway, lambda health: _figure(health, "inbound rejected binds") != 0)
+        health = await gateway.health()
+        assert health.state is HealthState.SLOW
+        assert "登录名或口令不对" in health.detail
         simulator.change(deliver_secret="shared")
         (row,) = await _rows(gateway, 1)
         health = await gateway.health()
     assert isinstance(row, DeliveryReport)
+    assert health.state is HealthState.UP
     assert _figure(health, "inbound binds") == 1
     assert str(_figure(health, "inbound last bind")).endswith("s ago")
 

@@ -26,7 +26,7 @@ class Listener(BaseModel):
         max_length=253,
         description="Address of this machine to listen on.",
     )
-    port: int = Field(default=8801, ge=0, le=65535, description="TCP port to listen on.")
+    port: int = Field(default=8801, ge=0, le=65535, description="TCP port to listen on; 0: any.")
     account: str = Field(
         pattern=r"^[\x21-\x7e]{1,16}$", description="Login name that the gateway was given."
     )

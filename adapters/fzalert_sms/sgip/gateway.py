@@ -76,10 +76,22 @@ class SgipGateway(CarrierChannel):
         figures.append(("inbound connections", listener.connections))
         figures.append(("user reports", listener.user_reports))
         health = replace(health, figures=tuple(figures))
-        if listener.why and health.state is HealthState.UP:
-            words = (
-                f"可发送，但无法监听（{listener.why}），收不到状态报告"
-                f" · sending works, but the listener does not: {listener.why}"
-            )
+        words = _deaf_words(listener)
+        if words and health.state is HealthState.UP:
             return replace(health, state=HealthState.SLOW, detail=words)
         return health
+
+
+def _deaf_words(listener: Listener) -> str:
+    """Why no reports arrive, as far as it is known here; empty where nothing is wrong."""
+    if listener.why:
+        return (
+            f"可发送，但无法监听（{listener.why}），收不到状态报告"
+            f" · sending works, but the listener does not: {listener.why}"
+        )
+    if listener.refused:
+        return (
+            "可发送，但网关连来时登录名或口令不对，收不到状态报告 · sending works, but the gateway"
+            " logs in to the listener with a wrong name, password or type: no reports come"
+        )
+    return ""

@@ -87,6 +87,7 @@ class Listener:
         bound: Logins of the gateway.
         last_bind: Wall milliseconds of the last one; 0 before the first.
         rejected: Logins and connections that were refused.
+        refused: Logins that were refused since the last one that was not.
         user_reports: News of users (USERRPT).
     """
 
@@ -103,6 +104,7 @@ class Listener:
         self.bound = 0
         self.last_bind = 0
         self.rejected = 0
+        self.refused = 0
         self.user_reports = 0
         self._name = config.name
         self._settings = settings
@@ -167,10 +169,9 @@ class Listener:
                 case Delivered(frame):
                     self._on_delivered(link, frame)
                 case LoggedIn():
-                    self.bound += 1
-                    self.last_bind = self._clock.millis()
-                    _log.info("sms.bound", channel=self._name)
+                    self._on_bound()
                 case Refused(result):
+                    self.refused += 1
                     self._reject("wrong login name, password or login type", result=result)
                 case Malformed(command, _, reason):
                     _log.warning("sms.malformed", channel=self._name, command=command, why=reason)
@@ -185,6 +186,13 @@ class Listener:
         link.session.abandon()
         self._inbox.lost(link)
         self._links.pop(link, None)
+
+    def _on_bound(self) -> None:
+        self.bound += 1
+        self.refused = 0
+        self.last_bind = self._clock.millis()
+        if self.bound & (self.bound - 1) == 0:  # it may come for every burst
+            _log.info("sms.bound", channel=self._name, binds=self.bound)
 
     def _on_delivered(self, link: Link, frame: Any) -> None:
         if isinstance(frame, UserRpt):
