@@ -537,7 +537,7 @@ async def test_the_log_names_a_status_in_hexadecimal() -> None:
 
 async def test_a_congested_centre_slows_bulk_and_not_an_urgent_warning() -> None:
     knobs = Knobs(response_delay_ms=0, missing_share=1.0, congestion=90)
-    async with _line(knobs, rate=1000) as (gateway, _):
+    async with _line(knobs, rate=1000, window=2) as (gateway, _):
         (first,) = await _send(gateway, _one())
         (second,) = await _send(gateway, _one(2))
         urgent = Submission(3, 0, Lane.URGENT, phone("18900189000"), TEXT, FOREVER)
@@ -553,7 +553,7 @@ async def test_a_congested_centre_slows_bulk_and_not_an_urgent_warning() -> None
 
 async def test_a_centre_under_its_limit_slows_nothing() -> None:
     knobs = Knobs(response_delay_ms=0, missing_share=1.0, congestion=79)
-    async with _line(knobs, rate=1000) as (gateway, _):
+    async with _line(knobs, rate=1000, window=2) as (gateway, _):
         for number in (1, 2):
             (receipt,) = await _send(gateway, _one(number))
             assert receipt.kind is ReceiptKind.SENT

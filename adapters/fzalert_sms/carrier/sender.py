@@ -109,6 +109,7 @@ class Sender:
         self._reserve = min(max(2, config.window // 8), config.window // 2)
         self._stalled: list[_Stalled] = []
         self._alarmed: set[int] = set()
+        self._congested = 0
 
     async def submit(self, batch: Sequence[Submission], wire: Wire) -> None:
         """See `CarrierChannel.submit`."""
@@ -266,7 +267,14 @@ class Sender:
                 self.line.on_event(link, event)
 
     def _on_congested(self, percent: int) -> None:
-        """Slow bulk down before the gateway has to refuse."""
+        """Slow bulk down before the gateway has to refuse.
+
+        Half a window goes out between two pauses, however small the batches are.
+        """
+        self._congested += 1
+        if self._congested < self._config.window // 2:
+            return
+        self._congested = 0
         if self._brake.press(self._clock.monotonic(), _CONGESTED):
             _log.warning(
                 "sms.congested",
