@@ -1,5 +1,6 @@
 """The SMPP channel against the contract that every channel keeps, and against its own centre."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -163,6 +164,7 @@ async def _line(
     knobs: Knobs | None = None, **more: Any
 ) -> AsyncIterator[tuple[SmppGateway, SmppSimulator]]:
     knobs = knobs or Knobs(response_delay_ms=0, missing_share=1.0)
+    more = {"late_after": 15, "submit_timeout": 30, **more}  # for a machine that is busy
     async with (
         make_context() as context,
         SmppSimulator(knobs) as simulator,
@@ -200,7 +202,8 @@ def _push(simulator: SmppSimulator, make: Callable[[int], bytes]) -> None:
     """Send a delivery of the test's own writing on the connection that is there."""
     (connection,) = simulator.gateway.connections
     sequence = connection.session.next_sequence()
-    connection.session.send_many([(sequence, make(sequence), None)], 0.0)
+    now = asyncio.get_running_loop().time()
+    connection.session.send_many([(sequence, make(sequence), None)], now)
     connection.flush()
 
 
