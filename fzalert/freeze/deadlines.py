@@ -27,7 +27,7 @@ from fzalert.freeze.model import (
     Stage,
 )
 from fzalert.freeze.policy import Policy
-from fzalert.freeze.values import legal_day
+from fzalert.freeze.values import AttachmentType, legal_day
 
 __all__ = ["Due", "DueKind", "command_for", "due", "working_days_after"]
 
@@ -149,7 +149,8 @@ def _of_prefectures(case: FreezeCase, policy: Policy) -> Iterator[Due]:
     """The written notice that the police of another prefecture is owed.
 
     It is owed once more than so many accounts, or more than so much money, are frozen there; the
-    days count from the freeze with which that came about.
+    days count from the freeze with which that came about. Each notice that lies among the
+    documents of the case is that of the prefecture which was owed one first.
     """
     ours = "" if case.duty is None else case.duty.prefecture
     held: dict[str, list[tuple[datetime, Measure]]] = {}
@@ -158,6 +159,7 @@ def _of_prefectures(case: FreezeCase, policy: Policy) -> Iterator[Due]:
         frozen = measure.frozen is not None and not measure.is_final
         if ours and away and frozen and measure.started_at is not None:
             held.setdefault(measure.prefecture, []).append((measure.started_at, measure))
+    owed: list[tuple[datetime, str, Measure]] = []
     for prefecture, some in sorted(held.items()):
         money = Decimal(0)
         for count, (at, measure) in enumerate(sorted(some, key=lambda one: one[0]), 1):
@@ -165,9 +167,13 @@ def _of_prefectures(case: FreezeCase, policy: Policy) -> Iterator[Due]:
             many = count > policy.limit("other_prefecture_accounts")
             if many or money * 100 > policy.limit("other_prefecture_fen"):
                 told = at + timedelta(days=policy.limit("other_prefecture_days"))
-                for one in _with_reminders(measure, DueKind.OTHER_PREFECTURE, told, policy):
-                    yield one._replace(name=f"{one.name}-{prefecture}")
+                owed.append((told, prefecture, measure))
                 break
+    notice = AttachmentType.PREFECTURE_NOTICE
+    given = sum(one.type is notice for one in case.attachments)
+    for told, prefecture, measure in sorted(owed, key=lambda one: one[:2])[given:]:
+        for one in _with_reminders(measure, DueKind.OTHER_PREFECTURE, told, policy):
+            yield one._replace(name=f"{one.name}-{prefecture}")
 
 
 def _of_instruction(measure: Measure, current: Instruction, policy: Policy) -> Iterator[Due]:

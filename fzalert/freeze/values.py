@@ -244,6 +244,8 @@ class AttachmentType(enum.StrEnum):
     """Not of the platform's list: 立案决定书, which the 2024 rules ask for."""
     NECESSITY = "07"
     """Not of the platform's list: 必要性说明 of a whole-account freeze."""
+    PREFECTURE_NOTICE = "08"
+    """Not of the platform's list: 书面通报 to the police of another prefecture."""
 
 
 class Attachment(_Value):

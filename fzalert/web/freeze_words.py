@@ -76,6 +76,7 @@ DOCUMENTS: Mapping[str, tuple[str, str]] = {
     "02": ("冻结法律文书", "freeze document"),
     "05": ("查询法律文书", "query document"),
     "07": ("必要性说明", "statement of necessity"),
+    "08": ("异地公安书面通报", "notice to another prefecture's police"),
 }
 _FLAGS: Mapping[str, tuple[str, str]] = {
     "partial": ("少于请求额", "less than asked"),

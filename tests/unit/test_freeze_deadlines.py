@@ -15,7 +15,8 @@ from fzalert.freeze import commands as c
 from fzalert.freeze.deadlines import DueKind, due, working_days_after
 from fzalert.freeze.events import Escalated, InstructionSent, Reminded
 from fzalert.freeze.model import InstructionKind, MeasureState
-from tests.unit.freezing import BANK, SHA, World
+from fzalert.freeze.values import AttachmentType
+from tests.unit.freezing import BANK, SHA, World, attachment
 
 KIND = InstructionKind
 
@@ -312,6 +313,9 @@ def test_the_police_of_another_prefecture_is_owed_a_notice_within_a_week() -> No
     found = named(world)
     assert found["other-prefecture-5401"] == frozen + timedelta(days=7)
     assert found["other-prefecture-2880m-5401"] == frozen + timedelta(days=5)
+    # What was sent lies among the documents of the case; then nothing is owed any more.
+    world.do(c.AttachDocument(world.author, attachment(AttachmentType.PREFECTURE_NOTICE)))
+    assert not [name for name in named(world) if name.startswith("other-prefecture")]
     # At home nothing is owed.
     home = World(policy=world.policy, facts=replace(world.facts, prefectures={BANK: "1101"}))
     home.frozen()

@@ -173,7 +173,8 @@ async def attach(case: str, file: Path, *, type: str, token_file: Path | None = 
     Args:
         case: The case's id.
         file: The document.
-        type: identity, stop-form, police-card, freeze-document, filing-decision, necessity, …
+        type: identity, stop-form, police-card, freeze-document, filing-decision, necessity,
+            prefecture-notice, …
         token_file: Who acts: a file with a token, - for standard input.
     """
     body = read_document(file)
