@@ -203,7 +203,7 @@ def _next(measure: Measure, standing: list[Due], now: datetime) -> NextView:
             Stage.REVIEW: ("审批待办文书", f"approve or reject the {current.kind}"),
             Stage.APPROVED: ("发送待发文书", f"send the {current.kind}"),
         }.get(current.stage, ("等待银行回执", f"wait for the receipt of the {current.kind}"))
-    if measure.irrelevant_at is not None and current is None:
+    if measure.irrelevant_at is not None and current is None and not measure.is_final:
         zh, en = ("已认定与案件无关：申请解除", "found irrelevant: ask for the release")
     waiting = [task for task in measure.tasks if task.is_open]
     if waiting:

@@ -163,5 +163,5 @@ async def test_money_that_is_not_of_the_case_is_lifted_within_three_days(at: Sta
     await one.release(by=ma, reason="与案件无关", key="release-1")
     await one.approve(by=await at.by("zhao"))
     await answered(at, case)
-    assert one.view.state == "released"
+    assert (one.view.state, one.view.next.zh) == ("released", "无")
     assert (await one.paper(by=await at.by("zhao"), kind="owner_notice")).startswith(b"%PDF")

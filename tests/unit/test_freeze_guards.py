@@ -367,6 +367,21 @@ def test_what_was_waived_at_the_stop_is_not_asked_again_at_its_freeze() -> None:
     world.do(world.prepare(KIND.FREEZE, terms=world.freeze_terms()))
 
 
+def test_money_that_was_found_irrelevant_is_held_no_longer() -> None:
+    world = World()
+    world.stopped()
+    world.filed()
+    world.do(world.prepare(KIND.FREEZE, terms=world.freeze_terms()))
+    world.do(c.FindIrrelevant(world.author, "m1", "工资"))
+    assert world.no(c.Approve(world.chief, "m1")) == ("amount",)
+    world.do(c.Reject(world.second, "m1", "与案件无关"))
+    world.do(world.prepare(KIND.EXTEND))
+    assert world.no(c.Approve(world.chief, "m1")) == ("amount",)
+    world.do(c.Reject(world.second, "m1", "与案件无关"))
+    world.do(world.prepare(KIND.RELEASE))
+    world.do(c.Approve(world.chief, "m1"))
+
+
 def test_a_future_report_or_transfer_is_refused() -> None:
     world = World()
     late = CaseReport(number="1", at=world.now + timedelta(seconds=1))

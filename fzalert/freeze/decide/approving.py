@@ -24,6 +24,7 @@ from fzalert.freeze.values import AttachmentType, Rank
 
 _KIND = InstructionKind
 _STOPPING = frozenset({_KIND.STOP, _KIND.EXTEND})
+_HOLDING = frozenset({_KIND.EXTEND, _KIND.FREEZE, _KIND.RENEW})
 
 
 @handle.register
@@ -86,6 +87,9 @@ def _of_its_kind(
     asking: Asking,
     guards: Guarded,
 ) -> None:
+    if current.kind in _HOLDING:
+        # None of it is the case's: what was found irrelevant is lifted, and not held any longer.
+        guards.need("amount", measure.irrelevant_at is None, "the money was found irrelevant")
     if current.kind in _STOPPING:
         guards.need("stop-count", measure.stop_no < asking.policy.limit("max_stops"))
     if current.kind is _KIND.EXTEND:
