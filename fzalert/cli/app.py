@@ -259,6 +259,8 @@ _GROUPS = {
             "show": ("fzalert.cli.desk:show", "看一件的全文，留痕。 Show one in plain."),
             "answer": ("fzalert.cli.desk:answer", "答复一件。 Answer one."),
             "key": ("fzalert.cli.desk:key", "本专岗的公钥。 The desk's public key."),
+            "keys": ("fzalert.cli.desk:keys", "专岗数据库的密钥。 The keys of its store."),
+            "rotate-keys": ("fzalert.cli.desk:rotate_keys", "更换密钥。 Change its keys."),
             "token": ("fzalert.cli.desk:token", "给程序发令牌。 A token for a program."),
             "users": ("fzalert.cli.desk:list_users", "列出专岗人员。 List its people."),
             "add-user": ("fzalert.cli.desk:add_user", "添加人员，用于页面。 Add a person."),

@@ -34,9 +34,11 @@ __all__ = [
     "answer",
     "disable_user",
     "key",
+    "keys",
     "list_items",
     "list_users",
     "password",
+    "rotate_keys",
     "run",
     "show",
     "token",
@@ -338,6 +340,42 @@ async def disable_user(name: str, *, token_file: Path | None = None) -> None:
     """
     await _changed(_person(action="disable", name=name), token_file)
     current().output.line(f"{name} 已停用 disabled")
+
+
+async def keys(*, token_file: Path | None = None) -> None:
+    """Show the master key and the data keys of the desk's store.
+
+    Args:
+        token_file: File with a supervisor's token, `-` for standard input; else $FZALERT_TOKEN.
+    """
+    await _keys("GET", token_file)
+
+
+async def rotate_keys(*, token_file: Path | None = None) -> None:
+    """Take another master key and another data key; the desk goes on meanwhile.
+
+    What is stored is sealed anew beside everything else, at the next start of the desk where it
+    does not run now. The former master key stays in a file beside the new one, for backups from
+    before.
+
+    Args:
+        token_file: File with a supervisor's token, `-` for standard input; else $FZALERT_TOKEN.
+    """
+    await _keys("POST", token_file)
+
+
+async def _keys(method: str, token_file: Path | None) -> None:
+    from fzalert.cli.keys import show_keys
+    from fzalert.service.custody import DESK_PLACES, Custody
+    from fzalert.service.custody_models import KeysAsk, KeysView, RotateAsk
+
+    async def here(desk: DeskService, by: Actor) -> dict[str, Any]:
+        custody = Custody(desk.store, desk.settings.master_key, DESK_PLACES, desk.clock)
+        answer = await custody.answer(KeysAsk() if method == "GET" else RotateAsk(), by)
+        return {"keys": None if answer.keys is None else answer.keys.model_dump()}
+
+    found = await _ask(method, "keys", None, token_file, here)
+    show_keys(KeysView.model_validate(found["keys"]))
 
 
 def _person(**said: str) -> DeskPerson:

@@ -8,7 +8,7 @@ from fzalert.cli.session import current
 from fzalert.service import custody_models as asks
 from fzalert.service.custody_models import KeysView
 
-__all__ = ["rotate", "status"]
+__all__ = ["rotate", "show_keys", "status"]
 
 _STATES = {
     "active": "● 在用 active",
@@ -24,7 +24,7 @@ async def status(*, token_file: Path | None = None) -> None:
     Args:
         token_file: Who acts: a file with a token, - for standard input.
     """
-    _show(await _ask(asks.KeysAsk(), token_file))
+    show_keys(await _ask(asks.KeysAsk(), token_file))
 
 
 async def rotate(*, token_file: Path | None = None) -> None:
@@ -37,7 +37,7 @@ async def rotate(*, token_file: Path | None = None) -> None:
     Args:
         token_file: Who acts: a file with a token, - for standard input.
     """
-    _show(await _ask(asks.RotateAsk(), token_file))
+    show_keys(await _ask(asks.RotateAsk(), token_file))
 
 
 async def _ask(ask: asks.CustodyAsk, token_file: Path | None) -> KeysView:
@@ -49,7 +49,8 @@ async def _ask(ask: asks.CustodyAsk, token_file: Path | None) -> KeysView:
     return answer.keys
 
 
-def _show(keys: KeysView) -> None:
+def show_keys(keys: KeysView) -> None:
+    """Print the keys of a store."""
     output = current().output
     output.data(keys)
     where = "文件 file" if keys.kept_in == "file" else "配置引用 reference"

@@ -124,8 +124,7 @@ class DeskService:
         def make(
             keys: list[tuple[int, str, bytes, int]], keep: Callable[[int, str, bytes, int], None]
         ) -> Vault:
-            master = settings.store.with_suffix(".master.key")
-            vault = Vault.create(master, [KeyRow(*key) for key in keys])
+            vault = Vault.create(settings.master_key, [KeyRow(*key) for key in keys])
             if not vault.has_active_key:
                 for row in vault.new_key(self._clock.millis()):
                     keep(*row)

@@ -155,6 +155,11 @@ class DeskSettings(_Section):
         return self
 
     @property
+    def master_key(self) -> Path:
+        """File of the master key, beside the store."""
+        return self.store.with_suffix(".master.key")
+
+    @property
     def staff_is_local(self) -> bool:
         """Whether only this machine can ask; from elsewhere it takes TLS."""
         host = self.staff_host

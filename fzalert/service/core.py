@@ -17,12 +17,12 @@ from fzalert.errors import AccessDenied, NotConnected, StoreDamaged
 from fzalert.ports import Route
 from fzalert.scripts import Library
 from fzalert.service.api import DaemonApi
-from fzalert.service.building import Building, build
+from fzalert.service.building import MASTER_KEY, Building, build
 from fzalert.service.campaigns import Campaigns
 from fzalert.service.checking import Checking
 from fzalert.service.contact_models import ContactAnswer, ContactAsk
 from fzalert.service.contacts import Contacts
-from fzalert.service.custody import Custody
+from fzalert.service.custody import HOUSE_PLACES, Custody
 from fzalert.service.custody_models import CustodyAnswer, CustodyAsk, KeysAsk, RotateAsk
 from fzalert.service.freeze_room import FreezeRoom
 from fzalert.service.heads import DailyHeads
@@ -190,7 +190,14 @@ class Service(DaemonApi):
             relay,
             freeze,
             DailyHeads(building, settings, clock),
-            Custody(building, settings, clock),
+            Custody(
+                building.store,
+                settings.data_directory / MASTER_KEY,
+                HOUSE_PLACES,
+                clock,
+                named=settings.store.master_key is not None,
+                drill=settings.drill.enabled,
+            ),
         )
 
     def _single_sign_on(self, people: People, building: Building) -> SingleSignOn | None:

@@ -10,15 +10,17 @@ data key is destroyed once nothing is left that it opens.
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from fzalert.access import vault as keyring
 from fzalert.access.actors import Actor, Role
 from fzalert.access.vault import KeyState, Vault
 from fzalert.clock import Clock
-from fzalert.config import Settings
+from fzalert.desk.duty import NAMESPACE as DUTY
+from fzalert.desk.inbox import ITEMS
+from fzalert.desk.refusals import NAMESPACE as REFUSED
 from fzalert.errors import ConfigError, FzalertError, InputError, IntegrityError
 from fzalert.log import get_logger
-from fzalert.service.building import MASTER_KEY, Building
 from fzalert.service.custody_models import (
     CustodyAnswer,
     DataKeyView,
@@ -28,18 +30,22 @@ from fzalert.service.custody_models import (
 )
 from fzalert.service.people import require
 from fzalert.service.views import time_text
-from fzalert.store import EvidenceEntry
+from fzalert.store import EvidenceEntry, SqliteStore
 from fzalert.store.sqlite.resealing import Resealing, SealedPlaces
 
-__all__ = ["PLACES", "Custody"]
+__all__ = ["DESK_PLACES", "HOUSE_PLACES", "Custody"]
 
 log = get_logger("fzalert.service")
 
-PLACES = SealedPlaces(
+HOUSE_PLACES = SealedPlaces(
     states={"freeze-key": "state.value"},
     streams={"desks": "state.value"},
 )
 """What the rooms seal with the store's vault: the keys of cases, and the directory of desks."""
+DESK_PLACES = SealedPlaces(
+    states={name: "state.value" for name in (ITEMS, DUTY, REFUSED)},
+)
+"""What a desk seals: its items with their answers, its shifts, and what it refused."""
 AT_ONCE = 500
 PAUSE = 0.05
 """Seconds between two pieces, so that no warning waits behind them."""
@@ -52,15 +58,30 @@ class Custody:
     """Changes the keys, and tells of them.
 
     Args:
-        building: The store and its vault.
-        settings: Where the master key is.
+        store: The open store, with its vault.
+        master: The file of the master key.
+        places: What the rooms seal with the vault, besides the store itself.
         clock: Reader of time.
+        named: Whether the configuration names the master key, instead of the file.
+        drill: Whether persons of a drill may act.
     """
 
-    def __init__(self, building: Building, settings: Settings, clock: Clock) -> None:
-        self._store = building.store
-        self._settings = settings
+    def __init__(
+        self,
+        store: SqliteStore,
+        master: Path,
+        places: SealedPlaces,
+        clock: Clock,
+        *,
+        named: bool = False,
+        drill: bool = False,
+    ) -> None:
+        self._store = store
+        self._master = master
+        self._places = places
         self._clock = clock
+        self._named = named
+        self._drill = drill
         self._wake = asyncio.Event()
         self._changing = asyncio.Lock()
         self._changed_at: float | None = None
@@ -81,16 +102,16 @@ class Custody:
             InputError: The configuration names the master key, or the change before is not over.
             StoreError: The disk refuses; the keys are what they were.
         """
-        require(by, Role.ADMIN, Role.AUDITOR, drill=self._settings.drill.enabled)
+        require(by, Role.ADMIN, Role.AUDITOR, drill=self._drill)
         if isinstance(ask, RotateAsk):
-            require(by, Role.ADMIN, drill=self._settings.drill.enabled)
+            require(by, Role.ADMIN, drill=self._drill)
             await self._rotate(by)
         return CustodyAnswer(keys=await self._view())
 
     # -- the change ------------------------------------------------------------------------
 
     async def _rotate(self, by: Actor) -> None:
-        if self._settings.store.master_key is not None:
+        if self._named:
             raise InputError(
                 "The configuration names the master key, so fzalert cannot change it.",
                 hint="Put the new key there, the old one into [store] former_master_key, and"
@@ -104,7 +125,7 @@ class Custody:
                     "Values of the change before are still being sealed anew.",
                     hint="`fzalert keys status` shows how many are left.",
                 )
-            path = self._settings.data_directory / MASTER_KEY
+            path = self._master
             master = await asyncio.to_thread(keyring.prepare, path, vault.master_id)
             other = vault.renewed(master, self._clock.millis())
             entry = EvidenceEntry(
@@ -143,7 +164,7 @@ class Custody:
         """
         total = 0
         while old := _old(self._vault):
-            walk = Resealing(PLACES, set(old))
+            walk = Resealing(self._places, set(old))
             while not walk.is_over:
                 await self._store.reseal(walk, AT_ONCE)
                 await self._clock.sleep(PAUSE)
@@ -155,7 +176,7 @@ class Custody:
                 if left > 0:
                     await self._clock.sleep(left)
                     continue
-            used = await self._store.keys_in_use(PLACES)
+            used = await self._store.keys_in_use(self._places)
             if not any(used[number] for number in old):
                 await self._destroy(old)
             elif not walk.done:
@@ -181,13 +202,12 @@ class Custody:
 
     async def _view(self) -> KeysView:
         vault = self._vault
-        used = await self._store.keys_in_use(PLACES)
-        path = self._settings.data_directory / MASTER_KEY
-        by_file = self._settings.store.master_key is None
+        used = await self._store.keys_in_use(self._places)
+        by_file = not self._named
         return KeysView(
             master=vault.master_id,
             kept_in="file" if by_file else "reference",
-            former=[one.name for one in keyring.former_keys(path)] if by_file else [],
+            former=[one.name for one in keyring.former_keys(self._master)] if by_file else [],
             keys=[
                 DataKeyView(
                     id=row.id,

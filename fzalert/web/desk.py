@@ -29,6 +29,8 @@ from fzalert.desk.rows import Line
 from fzalert.desk.views import ItemDetail, ItemView, detail_of, view_of
 from fzalert.errors import AccessDenied, FzalertError
 from fzalert.log import get_logger
+from fzalert.service.custody import DESK_PLACES, Custody
+from fzalert.service.custody_models import KeysAsk, RotateAsk
 from fzalert.service.desk_staff import DeskPerson, DeskStaff
 from fzalert.web.bodies import read_body, require_media_type
 from fzalert.web.desk_pages import DeskPages
@@ -169,6 +171,8 @@ def staff_app(
     """What the bank's own people and programs ask: pages with a login, the rest with a token."""
     staff = DeskStaff(desk)
     pages = DeskPages(desk, staff, web, clock, stopping or Stopping())
+    custody = Custody(desk.store, desk.settings.master_key, DESK_PLACES, clock)
+    desk.keep("keys", custody.run)
 
     async def actor(request: Request) -> Actor:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -215,6 +219,7 @@ def staff_app(
             Route("/desk/v1/items/{application}", item, methods=["GET"]),
             Route("/desk/v1/items/{application}/answer", answer, methods=["POST"]),
             Route("/desk/v1/people", _people(staff, actor), methods=["GET", "POST"]),
+            Route("/desk/v1/keys", _keys(custody, actor), methods=["GET", "POST"]),
             *pages.routes(),
         ],
         [Middleware(HostCheck, web=web)],
@@ -241,6 +246,20 @@ def _people(
         return _json({"name": wanted.name, "token": await wanted.change(staff, by)})
 
     return people
+
+
+def _keys(
+    custody: Custody, actor: Callable[[Request], Awaitable[Actor]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The keys of the desk's store: shown to a supervisor, and changed by one."""
+
+    async def keys(request: Request) -> Response:
+        by = await actor(request)
+        asked = KeysAsk() if request.method == "GET" else RotateAsk()
+        answer = await custody.answer(asked, by)
+        return _json({"keys": None if answer.keys is None else answer.keys.model_dump()})
+
+    return keys
 
 
 async def _until(stopping: Stopping, asked: Awaitable[AnswersPage]) -> AnswersPage:
