@@ -350,7 +350,10 @@ def test_what_was_waived_at_the_stop_is_not_asked_again_at_its_freeze() -> None:
     first = world.ask(world.prepare())
     assert isinstance(first, Refusals)
     assert [refusal.detail for refusal in first.refusals] == ["account-livelihood"]
-    world.do(world.prepare(waived=(("account-livelihood", "只止付涉案金额"),)))
+    both = (("account-livelihood", "只止付涉案金额"), ("duplicate", "他案止付即将届满"))
+    world.facts = replace(world.facts, open_elsewhere=frozenset({living.key}))
+    world.do(world.prepare(waived=both))
+    world.facts = replace(world.facts, open_elsewhere=frozenset())
     world.do(c.Approve(world.chief, "m1"))
     world.do(c.MarkSent(world.system, "m1", "bank-https"))
     world.do(world.receipt())

@@ -112,14 +112,13 @@ def _traced(case: FreezeCase, measure: Measure) -> tuple[checks.Finding, ...]:
 def _waived_at_the_stop(measure: Measure) -> set[str]:
     """Warnings that were waived with a reason when the stop that took effect was submitted.
 
-    Its freeze need not waive them again. That the account is held in another case is not among
-    them: a freeze is not a stop.
+    Its freeze need not waive them again.
     """
     known = (*measure.past, *([measure.current] if measure.current else []))
     stops = [one for one in known if one.kind is _KIND.STOP]
     if not stops or measure.stop_no == 0:
         return set()
-    return {code for code, reason in stops[-1].waived if reason.strip()} - {"duplicate"}
+    return {code for code, reason in stops[-1].waived if reason.strip()}
 
 
 def _extension(measure: Measure, asking: Asking, guards: Guarded) -> None:
