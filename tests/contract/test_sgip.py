@@ -39,7 +39,18 @@ from fzalert.testing import (
     make_context,
 )
 from fzalert_sms.sgip import SgipConfig, SgipGateway
-from fzalert_sms.sgip.codec import Bind, BindResp, FrameBuffer, Sequence, decode, encode
+from fzalert_sms.sgip.codec import (
+    Bind,
+    BindResp,
+    FrameBuffer,
+    Sequence,
+    Unbind,
+    UnbindResp,
+    UserRpt,
+    UserRptResp,
+    decode,
+    encode,
+)
 from fzalert_sms.sgip.codec import layout as c
 from fzalert_sms.sgip.knobs import Knobs
 from fzalert_sms.sgip.push import PushConnection, SgipSimulatedGateway
@@ -524,6 +535,24 @@ async def test_a_gateway_that_binds_as_a_provider_is_let_in() -> None:
         await _send(gateway, _one())
         (row,) = await _rows(gateway, 1)
     assert isinstance(row, DeliveryReport)
+
+
+async def test_news_of_a_user_is_answered_and_counted() -> None:
+    async with _line() as (gateway, _):
+        assert gateway.listener is not None
+        sequence = Sequence(105310, 1, 7)
+        data = (
+            encode(Bind(Sequence(105310, 1, 6), 2, "gateway", "shared"))
+            + encode(UserRpt(sequence, "10655000", "8618600186000", 0))
+            + encode(Unbind(Sequence(105310, 1, 8)))
+        )
+        frames = FrameBuffer().feed(await _answer_to(gateway.listener.port, data))
+        health = await gateway.health()
+    bound, told, left = (decode(frame) for frame in frames)
+    assert bound == BindResp(Sequence(105310, 1, 6), 0)
+    assert told == UserRptResp(sequence, 0)
+    assert left == UnbindResp(Sequence(105310, 1, 8))
+    assert _figure(health, "user reports") == 1
 
 
 async def test_a_port_that_is_taken_is_said_and_sending_works() -> None:

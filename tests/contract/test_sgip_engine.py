@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 from typing_extensions import override
 
@@ -123,6 +124,22 @@ async def test_bulk_goes_out_again_by_itself_where_the_gateway_promised(tmp_path
         assert isinstance(side, SgipSide)
         assert side.repeats >= 5
         assert simulator.counts["accepted"] == 5, "the gateway took a text twice"
+
+
+@pytest.mark.parametrize("answer", [0, 9])
+async def test_an_urgent_text_goes_out_once_more_as_the_same_one(
+    tmp_path: Path, answer: int
+) -> None:
+    knobs = Knobs(response_delay_ms=0, drop_share=1.0, missing_share=1.0, answers_repeats=answer)
+    limits = Limits(unknown_wait_ms=50)
+    async with (
+        SgipSimulator(knobs) as simulator,
+        _engine(tmp_path, simulator, limits=limits) as rig,
+    ):
+        await rig.fates(await rig.accept(3, lane=Lane.URGENT), "sent")
+        side = simulator.gateway.side
+        assert isinstance(side, SgipSide)
+        assert (side.repeats, simulator.counts["accepted"]) == (3, 3)
 
 
 async def test_a_report_finds_what_a_process_that_died_left(tmp_path: Path) -> None:
