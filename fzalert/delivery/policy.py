@@ -71,21 +71,21 @@ class Channel:
         reports: Whether a report may follow; without one `sent` is the last word.
         keeps_state: Whether a submission sets a state.
         idempotent_key: Whether the same key twice has one effect.
-        key_is_id: Whether a report names a part by its wire key.
         fallback: The next channel of the route for the same targets, or empty.
         fallback_as_is: Whether that takes the very same text.
         is_binding: Whether it carries instructions to banks: what may have been taken is never
             sent there again on a guess, also where it is urgent.
+        key_is_id: Whether a report names a part by its wire key.
     """
 
     name: str
     reports: bool = True
     keeps_state: bool = False
     idempotent_key: bool = False
-    key_is_id: bool = False
     fallback: str = ""
     fallback_as_is: bool = True
     is_binding: bool = False
+    key_is_id: bool = False
 
 
 def unknown_policy(channel: Channel, lane: Lane) -> UnknownPolicy:

@@ -131,14 +131,14 @@ class Capabilities:
         per_target: Parts to one target that may be out at once; None sets no limit.
         rate: Parts a second that the far side allows; None sets no limit.
         idempotent_key: Whether the same key twice has one effect at the far side, promised.
-        key_is_id: Whether a report names a part by its wire key, so that it finds the part even
-            where no answer came.
         reports: The reports that may follow; empty means that `sent` is the channel's last word.
         submit_timeout: Seconds after which an unanswered part is given up as unknown.
         text: How short messages are cut; None for other renditions.
         submits: How many `submit` of one lane may run at once. One is right where a batch is over
             quickly; where an answer takes a round trip, each further one fills what is free of the
             window meanwhile.
+        key_is_id: Whether a report names a part by its wire key, so that it finds the part even
+            where no answer came.
     """
 
     kinds: frozenset[TargetKind]
@@ -148,11 +148,11 @@ class Capabilities:
     per_target: int | None = None
     rate: float | None = None
     idempotent_key: bool = False
-    key_is_id: bool = False
     reports: frozenset[ReportKind] = frozenset()
     submit_timeout: float = 60.0
     text: TextProfile | None = None
     submits: int = 1
+    key_is_id: bool = False
 
 
 class HealthState(enum.StrEnum):
