@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import inspect
 import re
 import sys
 import tomllib
@@ -167,8 +168,16 @@ def error_classes() -> list[type[FzalertError]]:
 
     def below(kind: type[FzalertError]) -> Iterator[type[FzalertError]]:
         yield kind
-        for one in kind.__subclasses__():
+        # Not in the order of their making: that is the order of imports, another in each process.
+        for one in sorted(kind.__subclasses__(), key=place):
             yield from below(one)
+
+    def place(kind: type[FzalertError]) -> tuple[bool, str, int]:
+        return (
+            kind.__module__ != FzalertError.__module__,
+            kind.__module__,
+            inspect.getsourcelines(kind)[1],
+        )
 
     return [kind for kind in below(FzalertError) if kind.__module__.startswith("fzalert.")]
 
