@@ -6,14 +6,14 @@ before it answers, and misbehaves as told. Tests use `CmppSimulator` in their ow
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from typing_extensions import override
+
 from fzalert.ports import Command, CommandGroup
-from fzalert_sms.carrier.simulator.arguments import read_arguments
+from fzalert_sms.carrier.simulator.arguments import run_simulator
 from fzalert_sms.carrier.simulator.simulator import (
     CarrierSimulator,
     SimulatorResult,
@@ -24,36 +24,15 @@ from fzalert_sms.cmpp.side import CmppSide
 
 
 class CmppSimulator(CarrierSimulator[Knobs]):
-    """A simulated CMPP gateway (ISMG) that listens while it is entered.
+    """A simulated CMPP gateway (ISMG) that listens while it is entered."""
 
-    Args:
-        knobs: Its behaviour at the start.
-        host: Address to listen on.
-        port: Port to listen on; 0 takes a free one.
-        log: File for the raw frames; None keeps no log.
-        seed: Of everything left to chance.
-        keeps_submits: Whether `submits` is filled.
-    """
+    knobs_type = Knobs
 
-    def __init__(
-        self,
-        knobs: Knobs | None = None,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        log: Path | None = None,
-        seed: int = 0,
-        keeps_submits: bool = True,
-    ) -> None:
-        super().__init__(
-            CmppSide(),
-            knobs or Knobs(),
-            host=host,
-            port=port,
-            log=log,
-            seed=seed,
-            keeps_submits=keeps_submits,
-        )
+    @staticmethod
+    @override
+    def side(knobs: Knobs) -> CmppSide:
+        del knobs
+        return CmppSide()
 
 
 async def serve(
@@ -87,7 +66,7 @@ async def serve(
         report_delay_ms=report_delay_ms,
         tps=tps,
     )
-    return await serve_until_stopped(CmppSide(), knobs, host=host, port=port, log=log, seed=seed)
+    return await serve_until_stopped(CmppSimulator, knobs, host=host, port=port, log=log, seed=seed)
 
 
 COMMANDS = CommandGroup(
@@ -99,20 +78,7 @@ COMMANDS = CommandGroup(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the simulator until SIGINT or SIGTERM; its counts are the last line on stdout."""
-    given, knobs = read_arguments(sys.argv[1:] if argv is None else argv, Knobs, "cmpp")
-    result = asyncio.run(
-        serve_until_stopped(
-            CmppSide(),
-            knobs,
-            host=given.host,
-            port=given.port,
-            log=given.log,
-            seed=given.seed,
-        )
-    )
-    counts = {name: getattr(result, name) for name in SimulatorResult.__slots__}
-    sys.stdout.write(json.dumps(counts) + "\n")
-    return 0
+    return run_simulator(CmppSimulator, argv)
 
 
 if __name__ == "__main__":

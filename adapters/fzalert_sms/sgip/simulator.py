@@ -6,14 +6,14 @@ before it answers, and misbehaves as told. Tests use `SgipSimulator` in their ow
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from typing_extensions import override
+
 from fzalert.ports import Command, CommandGroup
-from fzalert_sms.carrier.simulator.arguments import read_arguments
+from fzalert_sms.carrier.simulator.arguments import run_simulator
 from fzalert_sms.carrier.simulator.simulator import (
     CarrierSimulator,
     SimulatorResult,
@@ -25,37 +25,16 @@ from fzalert_sms.sgip.side import SgipSide
 
 
 class SgipSimulator(CarrierSimulator[Knobs]):
-    """A simulated SGIP gateway (SMG) that listens while it is entered.
+    """A simulated SGIP gateway (SMG) that listens while it is entered."""
 
-    Args:
-        knobs: Its behaviour at the start.
-        host: Address to listen on.
-        port: Port to listen on; 0 takes a free one.
-        log: File for the raw frames; None keeps no log.
-        seed: Of everything left to chance.
-        keeps_submits: Whether `submits` is filled.
-    """
+    knobs_type = Knobs
+    gateway_type = SgipSimulatedGateway
 
-    def __init__(
-        self,
-        knobs: Knobs | None = None,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        log: Path | None = None,
-        seed: int = 0,
-        keeps_submits: bool = True,
-    ) -> None:
-        super().__init__(
-            SgipSide(),
-            knobs or Knobs(),
-            host=host,
-            port=port,
-            log=log,
-            seed=seed,
-            keeps_submits=keeps_submits,
-            gateway_type=SgipSimulatedGateway,
-        )
+    @staticmethod
+    @override
+    def side(knobs: Knobs) -> SgipSide:
+        del knobs
+        return SgipSide()
 
     async def dial(self) -> PushConnection:
         """Open one more connection to the listener, which stays open.
@@ -113,21 +92,7 @@ async def serve(
         deliver_account=deliver_account,
         deliver_secret=deliver_secret,
     )
-    return await _serve(knobs, host, port, log, seed)
-
-
-async def _serve(
-    knobs: Knobs, host: str, port: int, log: Path | None, seed: int
-) -> SimulatorResult:
-    return await serve_until_stopped(
-        SgipSide(),
-        knobs,
-        host=host,
-        port=port,
-        log=log,
-        seed=seed,
-        gateway_type=SgipSimulatedGateway,
-    )
+    return await serve_until_stopped(SgipSimulator, knobs, host=host, port=port, log=log, seed=seed)
 
 
 COMMANDS = CommandGroup(
@@ -139,11 +104,7 @@ COMMANDS = CommandGroup(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the simulator until SIGINT or SIGTERM; its counts are the last line on stdout."""
-    given, knobs = read_arguments(sys.argv[1:] if argv is None else argv, Knobs, "sgip")
-    result = asyncio.run(_serve(knobs, given.host, given.port, given.log, given.seed))
-    counts = {name: getattr(result, name) for name in SimulatorResult.__slots__}
-    sys.stdout.write(json.dumps(counts) + "\n")
-    return 0
+    return run_simulator(SgipSimulator, argv)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
+import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import cast
 
-from fzalert_sms.carrier.simulator.knobs import Knobs
-
-K = TypeVar("K", bound=Knobs)
+from fzalert_sms.carrier.simulator.side import K
+from fzalert_sms.carrier.simulator.simulator import CarrierSimulator, serve_until_stopped
 
 
 def read_arguments(
@@ -61,3 +63,18 @@ def read_arguments(
     rejects = (pair.partition(":") for pair in given["reject"])
     values["rejects"] = tuple((float(share), int(result)) for share, _, result in rejects)
     return read, kind(**values)
+
+
+def run_simulator(kind: type[CarrierSimulator[K]], argv: Sequence[str] | None) -> int:
+    """Run a simulator as a program until SIGINT or SIGTERM.
+
+    Its counts are the last line on stdout.
+    """
+    protocol = kind.side(cast("K", kind.knobs_type())).protocol
+    typed = sys.argv[1:] if argv is None else argv
+    given, knobs = read_arguments(typed, kind.knobs_type, protocol)
+    serving = serve_until_stopped(
+        kind, cast("K", knobs), host=given.host, port=given.port, log=given.log, seed=given.seed
+    )
+    sys.stdout.write(json.dumps(asdict(asyncio.run(serving))) + "\n")
+    return 0

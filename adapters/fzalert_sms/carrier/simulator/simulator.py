@@ -8,43 +8,47 @@ import signal
 import ssl
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self
+from typing import Any, ClassVar, Generic, Self, cast
 
 from fzalert_sms.carrier.simulator.connection import GatewayConnection
 from fzalert_sms.carrier.simulator.framelog import FrameLog
 from fzalert_sms.carrier.simulator.gateway import SimulatedGateway
+from fzalert_sms.carrier.simulator.knobs import Knobs
 from fzalert_sms.carrier.simulator.side import K, Parcel, Side
 from fzalert_sms.wire import concatenation_header
 
 __all__ = ["CarrierSimulator", "SimulatorResult", "serve_until_stopped"]
 
 
-class CarrierSimulator(Generic[K]):
-    """A simulated gateway that listens while it is entered.
+class CarrierSimulator(ABC, Generic[K]):
+    """A simulated gateway that listens while it is entered; a subclass names its protocol.
 
     Args:
-        side: Its protocol.
-        knobs: Its behaviour at the start.
+        knobs: Its behaviour at the start; plain unless given.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         log: File for the raw frames; None keeps no log.
         seed: Of everything left to chance.
         keeps_submits: Whether `submits` is filled.
         tls: Certificate and trust, where it speaks TLS.
-        gateway_type: What stands behind the port.
 
     Attributes:
         submits: Every text as it was decoded, with its id and result.
     """
 
+    knobs_type: ClassVar[type[Knobs]]
+    """The knobs of the protocol."""
+    gateway_type: ClassVar[type[SimulatedGateway]] = SimulatedGateway
+    """What stands behind the port."""
+
     def __init__(
         self,
-        side: Side[K],
-        knobs: K,
+        knobs: K | None = None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -52,22 +56,25 @@ class CarrierSimulator(Generic[K]):
         seed: int = 0,
         keeps_submits: bool = True,
         tls: ssl.SSLContext | None = None,
-        gateway_type: type[SimulatedGateway] = SimulatedGateway,
     ) -> None:
         self.submits: list[tuple[Any, bytes, int]] = []
-        self._side = side
-        self._knobs = knobs
+        self._knobs = knobs if knobs is not None else cast("K", self.knobs_type())
+        self._side = self.side(self._knobs)
         self._host = host
         self._port = port
         self._log_path = log
         self._seed = seed
         self._tls = tls
-        self._gateway_type = gateway_type
         self._keeps = keeps_submits
         self._log: FrameLog | None = None
         self._gateway: SimulatedGateway | None = None
         self._server: asyncio.Server | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+
+    @staticmethod
+    @abstractmethod
+    def side(knobs: K) -> Side[K]:
+        """The protocol, with what of it depends on the knobs."""
 
     @property
     def port(self) -> int:
@@ -98,7 +105,7 @@ class CarrierSimulator(Generic[K]):
         loop = asyncio.get_running_loop()
         if self._log_path is not None:
             self._log = FrameLog(self._log_path, self._side.magic, loop.time)
-        self._gateway = self._gateway_type(
+        self._gateway = self.gateway_type(
             self._side, self._knobs, log=self._log, seed=self._seed, wall=_wall_millis
         )
         self._gateway.on_change = self._look
@@ -235,14 +242,13 @@ class SimulatorResult:
 
 
 async def serve_until_stopped(
-    side: Side[K],
+    kind: type[CarrierSimulator[K]],
     knobs: K,
     *,
     host: str,
     port: int,
     log: Path | None,
     seed: int,
-    gateway_type: type[SimulatedGateway] = SimulatedGateway,
 ) -> SimulatorResult:
     """Listen until SIGINT or SIGTERM; the first line on stdout says on which port."""
     stopped = asyncio.Event()
@@ -250,19 +256,11 @@ async def serve_until_stopped(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     try:
-        async with CarrierSimulator(
-            side,
-            knobs,
-            host=host,
-            port=port,
-            log=log,
-            seed=seed,
-            keeps_submits=False,
-            gateway_type=gateway_type,
+        async with kind(
+            knobs, host=host, port=port, log=log, seed=seed, keeps_submits=False
         ) as simulator:
-            ready = {
-                "ready": True, "protocol": side.protocol, "host": host, "port": simulator.port
-            }  # fmt: skip
+            protocol = kind.side(knobs).protocol
+            ready = {"ready": True, "protocol": protocol, "host": host, "port": simulator.port}
             sys.stdout.write(json.dumps(ready) + "\n")
             sys.stdout.flush()
             await stopped.wait()
