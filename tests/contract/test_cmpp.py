@@ -1,6 +1,5 @@
 """The CMPP channel against the contract that every channel keeps."""
 
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar, Literal
 
@@ -21,6 +20,7 @@ from fzalert.testing import (
 from fzalert_sms.cmpp import CmppConfig, CmppGateway
 from fzalert_sms.cmpp.knobs import Knobs
 from fzalert_sms.cmpp.simulator import CmppSimulator
+from tests.contract.carrier_peer import CarrierPeer
 
 RESULTS = {
     ReceiptKind.PERMANENT: 13,
@@ -51,41 +51,16 @@ def settings(port: int, **more: Any) -> CmppConfig:
     return CmppConfig(**given | more)
 
 
-class CmppPeer:
+class CmppPeer(CarrierPeer[CmppSimulator]):
     """The simulated gateway as the contract uses it."""
 
-    can_refuse = True
-    can_go_silent = True
-    can_drop = True
+    results = RESULTS
+    stats = STATS
 
-    def __init__(self, simulator: CmppSimulator) -> None:
-        self.simulator = simulator
-
-    async def received(self, n: int, timeout: float) -> list[tuple[str, str]]:  # noqa: ASYNC109
-        submits = self.simulator.submits
-        with contextlib.suppress(TimeoutError):
-            await self.simulator.until(lambda: len(submits) >= n, timeout)
-        return [(s.destinations[0], s.content.decode("utf-16-be")) for s, _, _ in submits]
-
-    def refuse_next(self, kind: ReceiptKind) -> None:
-        self.simulator.gateway.next_answers.append(RESULTS[kind])
-
-    def silent(self) -> None:
-        self.simulator.change(is_silent=True)
-
-    def drop(self) -> None:
-        self.simulator.change(is_silent=False)
-        self.simulator.cut()
-
-    def report(self, kind: ReportKind) -> None:
-        submit, msg_id, _ = self.simulator.submits[-1]
-        self.simulator.report(submit, msg_id, STATS[kind])
-
-    async def acknowledged(self, n: int, timeout: float) -> int:  # noqa: ASYNC109
-        counts = self.simulator.counts
-        with contextlib.suppress(TimeoutError):
-            await self.simulator.until(lambda: counts["acknowledged"] >= n, timeout)
-        return counts["acknowledged"]
+    @staticmethod
+    @override
+    def read(submit: Any) -> tuple[str, bytes]:
+        return submit.destinations[0], submit.content
 
 
 class TestCmppGateway(

@@ -55,6 +55,7 @@ from fzalert_sms.sgip.codec import layout as c
 from fzalert_sms.sgip.knobs import Knobs
 from fzalert_sms.sgip.push import PushConnection, SgipSimulatedGateway
 from fzalert_sms.sgip.simulator import SgipSimulator
+from tests.contract.carrier_peer import CarrierPeer
 
 RESULTS = {
     ReceiptKind.PERMANENT: 29,
@@ -104,41 +105,16 @@ def deliver_to(simulator: SgipSimulator, gateway: SgipGateway) -> None:
     simulator.change(deliver_port=gateway.listener.port)
 
 
-class SgipPeer:
+class SgipPeer(CarrierPeer[SgipSimulator]):
     """The simulated gateway as the contract uses it."""
 
-    can_refuse = True
-    can_go_silent = True
-    can_drop = True
+    results = RESULTS
+    stats = STATS
 
-    def __init__(self, simulator: SgipSimulator) -> None:
-        self.simulator = simulator
-
-    async def received(self, n: int, timeout: float) -> list[tuple[str, str]]:  # noqa: ASYNC109
-        submits = self.simulator.submits
-        with contextlib.suppress(TimeoutError):
-            await self.simulator.until(lambda: len(submits) >= n, timeout)
-        return [(s.user_numbers[0], s.content.decode("utf-16-be")) for s, _, _ in submits]
-
-    def refuse_next(self, kind: ReceiptKind) -> None:
-        self.simulator.gateway.next_answers.append(RESULTS[kind])
-
-    def silent(self) -> None:
-        self.simulator.change(is_silent=True)
-
-    def drop(self) -> None:
-        self.simulator.change(is_silent=False)
-        self.simulator.cut()
-
-    def report(self, kind: ReportKind) -> None:
-        submit, carrier_id, _ = self.simulator.submits[-1]
-        self.simulator.report(submit, carrier_id, STATS[kind])
-
-    async def acknowledged(self, n: int, timeout: float) -> int:  # noqa: ASYNC109
-        counts = self.simulator.counts
-        with contextlib.suppress(TimeoutError):
-            await self.simulator.until(lambda: counts["acknowledged"] >= n, timeout)
-        return counts["acknowledged"]
+    @staticmethod
+    @override
+    def read(submit: Any) -> tuple[str, bytes]:
+        return submit.user_numbers[0], submit.content
 
 
 class TestSgipGateway(

@@ -1,6 +1,5 @@
 """The SMGP channel against the contract that every channel keeps, and against its own gateway."""
 
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -43,6 +42,7 @@ from fzalert_sms.smgp import SmgpConfig, SmgpGateway
 from fzalert_sms.smgp.codec import layout as c
 from fzalert_sms.smgp.knobs import Knobs
 from fzalert_sms.smgp.simulator import SmgpSimulator
+from tests.contract.carrier_peer import CarrierPeer
 
 RESULTS = {
     ReceiptKind.PERMANENT: 47,
@@ -78,41 +78,16 @@ def settings(port: int, **more: Any) -> SmgpConfig:
     return SmgpConfig(**given | more)
 
 
-class SmgpPeer:
+class SmgpPeer(CarrierPeer[SmgpSimulator]):
     """The simulated gateway as the contract uses it."""
 
-    can_refuse = True
-    can_go_silent = True
-    can_drop = True
+    results = RESULTS
+    stats = STATS
 
-    def __init__(self, simulator: SmgpSimulator) -> None:
-        self.simulator = simulator
-
-    async def received(self, n: int, timeout: float) -> list[tuple[str, str]]:  # noqa: ASYNC109
-        submits = self.simulator.submits
-        with contextlib.suppress(TimeoutError):
-            await self.simulator.until(lambda: len(submits) >= n, timeout)
-        return [(s.dest_term_ids[0], s.content.decode("utf-16-be")) for s, _, _ in submits]
-
-    def refuse_next(self, kind: ReceiptKind) -> None:
-        self.simulator.gateway.next_answers.append(RESULTS[kind])
-
-    def silent(self) -> None:
-        self.simulator.change(is_silent=True)
-
-    def drop(self) -> None:
-        self.simulator.change(is_silent=False)
-        self.simulator.cut()
-
-    def report(self, kind: ReportKind) -> None:
-        submit, msg_id, _ = self.simulator.submits[-1]
-        self.simulator.report(submit, msg_id, STATS[kind])
-
-    async def acknowledged(self, n: int, timeout: float) -> int:  # noqa: ASYNC109
-        counts = self.simulator.counts
-        with contextlib.suppress(TimeoutError):
-            await self.simulator.until(lambda: counts["acknowledged"] >= n, timeout)
-        return counts["acknowledged"]
+    @staticmethod
+    @override
+    def read(submit: Any) -> tuple[str, bytes]:
+        return submit.dest_term_ids[0], submit.content
 
 
 class TestSmgpGateway(

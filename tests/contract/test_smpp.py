@@ -1,7 +1,6 @@
 """The SMPP channel against the contract that every channel keeps, and against its own centre."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -47,6 +46,7 @@ from fzalert_sms.smpp.knobs import Knobs
 from fzalert_sms.smpp.simulator import SmppSimulator
 from fzalert_sms.wire import Tlv, divide
 from fzalert_sms.wire.gsm7 import pack, to_septets
+from tests.contract.carrier_peer import CarrierPeer
 
 RESULTS = {
     ReceiptKind.PERMANENT: 0x0B,
@@ -81,41 +81,16 @@ def settings(port: int, **more: Any) -> SmppConfig:
     return SmppConfig(**given | more)
 
 
-class SmppPeer:
+class SmppPeer(CarrierPeer[SmppSimulator]):
     """The simulated centre as the contract uses it."""
 
-    can_refuse = True
-    can_go_silent = True
-    can_drop = True
+    results = RESULTS
+    stats = STATS
 
-    def __init__(self, simulator: SmppSimulator) -> None:
-        self.simulator = simulator
-
-    async def received(self, n: int, timeout: float) -> list[tuple[str, str]]:  # noqa: ASYNC109
-        submits = self.simulator.submits
-        with contextlib.suppress(TimeoutError):
-            await self.simulator.until(lambda: len(submits) >= n, timeout)
-        return [(s.destination_addr, s.short_message.decode("utf-16-be")) for s, _, _ in submits]
-
-    def refuse_next(self, kind: ReceiptKind) -> None:
-        self.simulator.gateway.next_answers.append(RESULTS[kind])
-
-    def silent(self) -> None:
-        self.simulator.change(is_silent=True)
-
-    def drop(self) -> None:
-        self.simulator.change(is_silent=False)
-        self.simulator.cut()
-
-    def report(self, kind: ReportKind) -> None:
-        submit, message_id, _ = self.simulator.submits[-1]
-        self.simulator.report(submit, message_id, STATS[kind])
-
-    async def acknowledged(self, n: int, timeout: float) -> int:  # noqa: ASYNC109
-        counts = self.simulator.counts
-        with contextlib.suppress(TimeoutError):
-            await self.simulator.until(lambda: counts["acknowledged"] >= n, timeout)
-        return counts["acknowledged"]
+    @staticmethod
+    @override
+    def read(submit: Any) -> tuple[str, bytes]:
+        return submit.destination_addr, submit.short_message
 
 
 class TestSmppGateway(
