@@ -12,6 +12,7 @@ from fzalert_sms.wire.fields import (
 )
 from fzalert_sms.wire.moment import BEIJING, login_timestamp, moment_of, valid_time
 from fzalert_sms.wire.stream import FrameBuffer
+from fzalert_sms.wire.template import Template
 from fzalert_sms.wire.tlv import Tlv, read_tlvs, write_tlvs
 from fzalert_sms.wire.udh import (
     CONCATENATION,
@@ -27,6 +28,7 @@ __all__ = [
     "DecodeError",
     "FrameBuffer",
     "Place",
+    "Template",
     "Tlv",
     "Unreadable",
     "concatenation_header",

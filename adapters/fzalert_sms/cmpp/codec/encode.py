@@ -30,7 +30,7 @@ from fzalert_sms.cmpp.codec.frames import (
     Unknown,
 )
 from fzalert_sms.cmpp.codec.layout import HEADER, V20, V30, Layout
-from fzalert_sms.wire import CONCATENATION, exact, octets, small, whole
+from fzalert_sms.wire import CONCATENATION, Template, exact, octets, small, whole
 
 
 def encode(frame: Frame, layout: Layout) -> bytes:
@@ -73,10 +73,8 @@ def deliver_answer(sequence: int, msg_id: bytes, result: int, layout: Layout) ->
     return shape.pack(shape.size, c.DELIVER_RESP, sequence, msg_id, result)
 
 
-class SubmitTemplate:
+class SubmitTemplate(Template):
     """A SUBMIT that is written but for what changes from message to message.
-
-    One `pack` splices in the sequence, the number and, in a long text, the reference.
 
     Args:
         submit: The frame to take all other fields from; it has one destination. A long text
@@ -84,33 +82,25 @@ class SubmitTemplate:
         layout: The version agreed at login.
     """
 
-    __slots__ = ("_before", "_head", "_is_long", "_pack", "_tail")
+    __slots__ = ()
 
     def __init__(self, submit: Submit, layout: Layout) -> None:
         if len(submit.destinations) != 1:
             raise ValueError("a template has one destination")
-        frame = encode(submit, layout)
         start = HEADER.size + layout.submit.size
-        end = start + layout.terminal
-        self._head = frame[:8]
-        self._before = frame[HEADER.size : start]
-        self._is_long = submit.tp_udhi == 1 and submit.content.startswith(CONCATENATION)
-        if self._is_long:
-            cut = end + layout.typed + 1 + len(CONCATENATION)
-            self._tail = (frame[end:cut], frame[cut + 1 :])
-            sizes = f"{len(self._tail[0])}sB{len(self._tail[1])}s"
-        else:
-            self._tail = (frame[end:], b"")
-            sizes = f"{len(self._tail[0])}s"
-        self._pack = Struct(f">8sI{len(self._before)}s{layout.terminal}s{sizes}").pack
+        content = start + layout.terminal + layout.typed + 1
+        is_long = submit.tp_udhi == 1 and submit.content.startswith(CONCATENATION)
+        super().__init__(
+            encode(submit, layout),
+            sequence_at=8,
+            number_at=start,
+            width=layout.terminal,
+            reference_at=content + len(CONCATENATION) if is_long else 0,
+        )
 
     def frame(self, sequence: int, number: bytes, reference: int = 0) -> bytes:
         """Write one SUBMIT; `number` must fit the terminal field, the rest is padded here."""
-        if self._is_long:
-            return self._pack(
-                self._head, sequence, self._before, number, self._tail[0], reference, self._tail[1]
-            )
-        return self._pack(self._head, sequence, self._before, number, self._tail[0])
+        return self.splice(sequence, number, reference)
 
 
 def _id(msg_id: bytes) -> bytes:

@@ -6,7 +6,6 @@ they come here.
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import assert_never
 
 from fzalert_sms.sgip.codec import layout as c
@@ -29,7 +28,7 @@ from fzalert_sms.sgip.codec.frames import (
     UserRpt,
     UserRptResp,
 )
-from fzalert_sms.wire import CONCATENATION, octets, small, whole
+from fzalert_sms.wire import CONCATENATION, Template, octets, small, whole
 
 
 def encode(frame: Frame) -> bytes:
@@ -54,42 +53,34 @@ def result_answer(command: int, sequence: Sequence, result: int) -> bytes:
     return c.HEADER.pack(size, command | c.RESPONSE, *sequence) + small(result, 1) + bytes(8)
 
 
-class SubmitTemplate:
+class SubmitTemplate(Template):
     """A SUBMIT that is written but for what changes from message to message.
-
-    One `pack` splices in the sequence, the number and, in a long text, the reference.
 
     Args:
         submit: The frame to take all other fields from; it has one destination. A long text
             begins with its user data header, whose reference is replaced each time.
     """
 
-    __slots__ = ("_before", "_head", "_is_long", "_pack", "_tail")
+    __slots__ = ()
 
     def __init__(self, submit: Submit) -> None:
         if len(submit.user_numbers) != 1:
             raise ValueError("a template has one destination")
-        frame = encode(submit)
         start = c.HEADER.size + c.SUBMIT_HEAD.size
-        end = start + c.NUMBER
-        self._head = frame[:8]
-        self._before = frame[c.HEADER.size : start]
-        self._is_long = submit.tp_udhi == 1 and submit.content.startswith(CONCATENATION)
-        if self._is_long:
-            cut = end + c.SUBMIT_REST.size + len(CONCATENATION)
-            self._tail = (frame[end:cut], frame[cut + 1 :])
-            sizes = f"{len(self._tail[0])}sB{len(self._tail[1])}s"
-        else:
-            self._tail = (frame[end:], b"")
-            sizes = f"{len(self._tail[0])}s"
-        self._pack = Struct(f">8s3I{len(self._before)}s{c.NUMBER}s{sizes}").pack
+        content = start + c.NUMBER + c.SUBMIT_REST.size
+        is_long = submit.tp_udhi == 1 and submit.content.startswith(CONCATENATION)
+        super().__init__(
+            encode(submit),
+            sequence_at=8,
+            sequence="12s",
+            number_at=start,
+            width=c.NUMBER,
+            reference_at=content + len(CONCATENATION) if is_long else 0,
+        )
 
     def frame(self, sequence: Sequence, number: bytes, reference: int = 0) -> bytes:
         """Write one SUBMIT; `number` must fit its field, the rest is padded here."""
-        first, last = self._tail
-        if self._is_long:
-            return self._pack(self._head, *sequence, self._before, number, first, reference, last)
-        return self._pack(self._head, *sequence, self._before, number, first)
+        return self.splice(sequence.pack(), number, reference)
 
 
 _RESULTS: dict[type, int] = {

@@ -27,7 +27,7 @@ from fzalert_sms.smgp.codec.frames import (
     SubmitResp,
     Unknown,
 )
-from fzalert_sms.wire import CONCATENATION, exact, octets, small, whole, write_tlvs
+from fzalert_sms.wire import CONCATENATION, Template, exact, octets, small, whole, write_tlvs
 
 _DELIVER_ANSWER = Struct(">III10sI")
 
@@ -63,44 +63,35 @@ def deliver_answer(sequence: int, msg_id: bytes, status: int = 0) -> bytes:
     return _DELIVER_ANSWER.pack(size, c.DELIVER_RESP, sequence, msg_id, status)
 
 
-class SubmitTemplate:
+class SubmitTemplate(Template):
     """A Submit that is written but for what changes from message to message.
-
-    One `pack` splices in the sequence, the number and, in a long text, the reference.
 
     Args:
         submit: The frame to take all other fields from; it has one destination. A long text
             begins with its user data header, whose reference is replaced each time.
     """
 
-    __slots__ = ("_before", "_head", "_is_long", "_pack", "_tail")
+    __slots__ = ()
 
     def __init__(self, submit: Submit) -> None:
         if len(submit.dest_term_ids) != 1:
             raise ValueError("a template has one destination")
-        frame = encode(submit)
         start = c.HEADER.size + c.SUBMIT_HEAD.size
-        end = start + c.NUMBER
-        self._head = frame[:8]
-        self._before = frame[c.HEADER.size : start]
-        self._is_long = submit.content.startswith(CONCATENATION) and any(
+        content = start + c.NUMBER + 1
+        is_long = submit.content.startswith(CONCATENATION) and any(
             field.tag == c.TP_UDHI and field.value == b"\1" for field in submit.tlvs
         )
-        if self._is_long:
-            cut = end + 1 + len(CONCATENATION)
-            self._tail = (frame[end:cut], frame[cut + 1 :])
-            sizes = f"{len(self._tail[0])}sB{len(self._tail[1])}s"
-        else:
-            self._tail = (frame[end:], b"")
-            sizes = f"{len(self._tail[0])}s"
-        self._pack = Struct(f">8sI{len(self._before)}s{c.NUMBER}s{sizes}").pack
+        super().__init__(
+            encode(submit),
+            sequence_at=8,
+            number_at=start,
+            width=c.NUMBER,
+            reference_at=content + len(CONCATENATION) if is_long else 0,
+        )
 
     def frame(self, sequence: int, number: bytes, reference: int = 0) -> bytes:
         """Write one Submit; `number` must fit its field, the rest is padded here."""
-        first, last = self._tail
-        if self._is_long:
-            return self._pack(self._head, sequence, self._before, number, first, reference, last)
-        return self._pack(self._head, sequence, self._before, number, first)
+        return self.splice(sequence, number, reference)
 
 
 def _three(digits: str) -> bytes:

@@ -6,7 +6,6 @@ they come here.
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import assert_never
 
 from fzalert_sms.smpp.codec import layout as c
@@ -23,7 +22,7 @@ from fzalert_sms.smpp.codec.frames import (
     ShortMessage,
     Unknown,
 )
-from fzalert_sms.wire import CONCATENATION, small, write_tlvs
+from fzalert_sms.wire import CONCATENATION, Template, small, write_tlvs
 
 _UDHI = 0x40
 """The bit of esm_class that says that a user data header is there (v3.4, 5.2.12)."""
@@ -48,36 +47,28 @@ def deliver_answer(sequence: int, status: int = 0) -> bytes:
     return c.HEADER.pack(c.HEADER.size + 1, c.DELIVER_SM_RESP, status, sequence) + b"\0"
 
 
-class SubmitTemplate:
+class SubmitTemplate(Template):
     """A submit_sm that is written but for what changes from message to message.
 
-    One `pack` splices in the sequence, the number and, in a long text, the reference. All numbers
-    have as many digits as the one of the template.
+    All numbers have as many digits as the one of the template.
 
     Args:
         submit: The PDU to take all other fields from. The reference of a long text, in its user
             data header or in its sar_msg_ref_num, is replaced each time.
     """
 
-    __slots__ = ("_before", "_digits", "_head", "_is_long", "_pack", "_tail")
+    __slots__ = ("_digits",)
 
     def __init__(self, submit: ShortMessage) -> None:
-        frame = encode(submit)
-        digits = len(submit.destination_addr)
-        start = c.HEADER.size + len(submit.service_type) + len(submit.source_addr) + 6
-        end = start + digits
-        self._digits = digits
-        self._head = frame[:12]
-        self._before = frame[c.HEADER.size : start]
-        cut = _reference_at(submit, len(frame))
-        self._is_long = cut > 0
-        if self._is_long:
-            self._tail = (frame[end:cut], frame[cut + 1 :])
-            sizes = f"{len(self._tail[0])}sB{len(self._tail[1])}s"
-        else:
-            self._tail = (frame[end:], b"")
-            sizes = f"{len(self._tail[0])}s"
-        self._pack = Struct(f">12sI{len(self._before)}s{digits}s{sizes}").pack
+        octets = encode(submit)
+        self._digits = len(submit.destination_addr)
+        super().__init__(
+            octets,
+            sequence_at=12,
+            number_at=c.HEADER.size + len(submit.service_type) + len(submit.source_addr) + 6,
+            width=self._digits,
+            reference_at=_reference_at(submit, len(octets)),
+        )
 
     def frame(self, sequence: int, number: bytes, reference: int = 0) -> bytes:
         """Write one submit_sm.
@@ -87,10 +78,7 @@ class SubmitTemplate:
         """
         if len(number) != self._digits:
             raise ValueError(f"a number of {len(number)} digits, not {self._digits}")
-        first, last = self._tail
-        if self._is_long:
-            return self._pack(self._head, sequence, self._before, number, first, reference, last)
-        return self._pack(self._head, sequence, self._before, number, first)
+        return self.splice(sequence, number, reference)
 
 
 def _reference_at(submit: ShortMessage, size: int) -> int:
