@@ -325,7 +325,7 @@ class DeskService:
             async with asyncio.timeout(most), self._has_changed:
                 await self._has_changed.wait_for(lambda: self._changes != seen)
         except TimeoutError:
-            pass
+            pass  # the caller asked for a wait with an end
         return self._changes
 
     def is_fresh(self, by: Actor) -> bool:

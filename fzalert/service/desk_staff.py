@@ -7,7 +7,6 @@ terminal; the pages take people alone.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -162,7 +161,10 @@ class DeskStaff:
     async def supervisor(self, token: str) -> Actor:
         """Who holds a supervisor's token. Raises `AccessDenied` for anybody else."""
         actor = await self.authenticate(token)
-        with contextlib.suppress(AccessDenied):
+        try:
             actor.require(Role.ADMIN)
-            return actor
-        raise AccessDenied("Only a supervisor of the desk may do this.", hint="Ask one.")
+        except AccessDenied:
+            raise AccessDenied(
+                "Only a supervisor of the desk may do this.", hint="Ask one."
+            ) from None
+        return actor
