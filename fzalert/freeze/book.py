@@ -390,8 +390,10 @@ class CaseBook:
             await self._refused_outside(answer, command)
             raise _unmet(answer)
         if not events:
-            if fired is not None:
-                await self._store.commit(ChangeSet(deadlines=(_removed(fired),)))
+            gone = () if fired is None else (_removed(fired),)
+            rows = _once_rows(case_id, (), command.by)
+            if gone or rows:
+                await self._store.commit(ChangeSet(deadlines=gone, state=tuple(rows)))
             return Change(await self.case(case_id), (), None)
         try:
             with_it = Around() if refused else around

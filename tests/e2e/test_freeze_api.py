@@ -331,6 +331,22 @@ async def test_a_refusal_uses_no_key_up(programs: Programs) -> None:
     assert REPEATED in (await programs.post("li", path, key="k")).headers
 
 
+async def test_a_key_stands_also_for_what_was_done_already(programs: Programs) -> None:
+    at = await programs.opened()
+    await programs.ok("ma", f"{at}/measures/m1/submit", {})
+    await programs.ok("li", f"{at}/measures/m1/approve")
+    sent = await programs.ok("ma", f"{at}/send", {})
+    told = {"application_id": sent["case"]["measures"][0]["application_id"], "desk": "王"}
+    await programs.ok("ma", f"{at}/acknowledgements", told)
+    before = await programs.events(at)
+    path = f"{at}/acknowledgements"
+    assert REPEATED not in (await programs.post("ma", path, told, key="n")).headers
+    assert REPEATED in (await programs.post("ma", path, told, key="n")).headers
+    other = await programs.post("ma", path, {**told, "desk": "李"}, key="n")
+    assert (other.status_code, other.json()["code"]) == (409, "duplicate-key")
+    assert await programs.events(at) == before
+
+
 async def test_a_refusal_names_every_rule_in_two_languages_with_its_source(
     programs: Programs,
 ) -> None:
