@@ -160,7 +160,7 @@ class Freezing:
         """Put on the store's chain which fields were refused; a value is never told."""
         told: list[Json] = [*told_fields(fields)]
         facts: dict[str, Json] = {"act": act, "fields": told}
-        if case and await self._building.store.state(CASES, case):
+        if await self._chain_of(case) != "store":
             facts["case"] = case  # what is no case of ours may be anything that was typed
         entry = EvidenceEntry("store", by.id, "case.input-refused", facts)
         await self._building.store.commit(ChangeSet(evidence=(entry,)))
