@@ -27,7 +27,6 @@ from fzalert.freeze.authority import authority_of
 from fzalert.freeze.book import CASES, Around, CaseBook, Change, Look, stream_of
 from fzalert.freeze.bundle import make_bundle
 from fzalert.freeze.contacts import ContactBook
-from fzalert.freeze.events import Event, InstructionSent
 from fzalert.freeze.model import FreezeCase, Measure, Stage
 from fzalert.freeze.money import Edge, TraceOrder, trace
 from fzalert.freeze.papers import PaperKind
@@ -92,7 +91,6 @@ class Freezing:
         self._signer = signer
         self._changed = changed
         contacts = self._contacts = ContactBook(building.store, building.store.vault, clock)
-        self._contacts = contacts
         self._sending = Sending(building, self.book, contacts, chosen, drill=self._drill)
         self.ladder = Ladder(
             building, self.book, contacts, self._sending, chosen, drill=self._drill
@@ -348,10 +346,7 @@ class Freezing:
         async with engine.routing.shared():
             found = _measure(await self.book.case(case_id), measure)
             way = "" if paper else await self._sending.first_way(found)
-            step = 1
-            if found.current is not None and found.current.sent_at is not None:
-                history = await self.book.history(case_id)
-                step += sum(_is_sending(entry.event, found) for entry in history)
+            step = 1 if found.current is None else len(found.current.sent_over) + 1
             poked: frozenset[str] = frozenset()
 
             async def look(case: FreezeCase, now: datetime) -> Around:
@@ -612,11 +607,6 @@ def _measure(case: FreezeCase, measure: str) -> Measure:
 
 def _is_ready(measure: Measure) -> bool:
     return measure.current is not None and measure.current.stage is Stage.APPROVED
-
-
-def _is_sending(event: Event, measure: Measure) -> bool:
-    current = measure.current
-    return isinstance(event, InstructionSent) and current is not None and event.id == current.id
 
 
 def _author(case: FreezeCase, measure: str) -> str:
