@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from fzalert.errors import InputError
 from fzalert.freeze import commands as c
 from fzalert.freeze.book import CaseBook
 from fzalert.freeze.iso20022 import read_resolution, write_cancellation
 from fzalert.freeze.model import FreezeCase, Measure
-from fzalert.freeze.package import Package, read_package
 from fzalert.service.freeze_models import Iso20022AnswerAsk
-from fzalert.service.freeze_sending import PACKAGE, Sending
+from fzalert.service.freeze_sending import Sending
 
 __all__ = ["Messages"]
 
@@ -35,7 +33,7 @@ class Messages:
             ConfigError: The extra is not installed.
             InputError: Nothing is approved, or it does not fit the message.
         """
-        package = await self._package(case, measure)
+        package = await self._sending.package(case, measure)
         return await asyncio.to_thread(write_cancellation, package, self._book.now())
 
     async def answer(
@@ -47,22 +45,8 @@ class Messages:
             ConfigError: The extra is not installed.
             InputError: It does not answer this measure's last instruction.
         """
-        package = await self._package(case, measure)
+        package = await self._sending.package(case, measure)
         read = await asyncio.to_thread(read_resolution, ask.xml.encode(), package)
         if read.receipt is None:
             return c.Acknowledge(who, package.application_id, read.sender[:80])
         return c.RecordReceipt(who, read.receipt)
-
-    async def _package(self, case: FreezeCase, measure: Measure) -> Package:
-        shown = measure.current or (measure.past[-1] if measure.past else None)
-        if shown is None:
-            raise InputError(
-                "Nothing was prepared about this account.",
-                hint="`fzalert freeze submit` first.",
-                field="measure",
-            )
-        name = PACKAGE + shown.id
-        sent = (await self._book.documents(case.id, name)).get(name)
-        if sent is not None:
-            return read_package(sent)
-        return self._sending.package_of(case, measure, shown)

@@ -253,13 +253,7 @@ class Sending:
             InputError: There is nothing yet that such a paper could say.
             ConfigError: A font is missing.
         """
-        shown = measure.current or (measure.past[-1] if measure.past else None)
-        if shown is None:
-            raise InputError(
-                "Nothing was prepared about this account.",
-                hint="`fzalert freeze submit` first.",
-                field="measure",
-            )
+        shown = _last(measure)
         if kind is PaperKind.PRE_ALERT:
             package = build_package(
                 case,
@@ -270,15 +264,23 @@ class Sending:
                 drill=self._drill,
             )
             return await asyncio.to_thread(self._render, package, kind)
-        sent = await self._book.documents(case.id, PACKAGE + shown.id)
-        stored = sent.get(PACKAGE + shown.id)
-        if kind is PaperKind.INSTRUCTION and stored is not None:
-            papers = await self._book.documents(case.id, PAPER + shown.id)
-            return papers[PAPER + shown.id]
-        package = self.package_of(case, measure, shown) if stored is None else read_package(stored)
         if kind is PaperKind.INSTRUCTION:
-            return await self._paper(case.id, package)
-        return await self._paper(case.id, package, kind)
+            name = PAPER + shown.id
+            kept = (await self._book.documents(case.id, name)).get(name)
+            if kept is not None:
+                return kept
+        return await self._paper(case.id, await self.package(case, measure), kind)
+
+    async def package(self, case: FreezeCase, measure: Measure) -> Package:
+        """The package of a measure's last instruction; of what was sent, the very one.
+
+        Raises:
+            InputError: There is nothing yet that it could say.
+        """
+        shown = _last(measure)
+        name = PACKAGE + shown.id
+        sent = (await self._book.documents(case.id, name)).get(name)
+        return self.package_of(case, measure, shown) if sent is None else read_package(sent)
 
     async def papers(self, case_id: str) -> Mapping[str, bytes]:
         """Every paper of a case that was sent, by file name."""
@@ -299,6 +301,18 @@ class Sending:
     def _render(self, package: Package, kind: PaperKind) -> bytes:
         content = paper_content(package, kind)
         return render_paper(content, fonts=self._fonts) if self._fonts else render_paper(content)
+
+
+def _last(measure: Measure) -> Instruction:
+    """The last instruction of a measure. Raises `InputError` where there is none."""
+    shown = measure.current or (measure.past[-1] if measure.past else None)
+    if shown is None:
+        raise InputError(
+            "Nothing was prepared about this account.",
+            hint="`fzalert freeze submit` first.",
+            field="measure",
+        )
+    return shown
 
 
 class _Approving:
