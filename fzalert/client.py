@@ -47,6 +47,7 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
+from fzalert.service.preview_models import CampaignPreview
 from fzalert.service.sockets import LONGEST_ANSWER, PROTOCOL, is_ours, socket_path
 
 if TYPE_CHECKING:
@@ -351,8 +352,22 @@ class Client(ServiceApi):
         return CampaignView.model_validate(answer)
 
     @override
-    async def steer_campaign(self, id: str, action: str, by: Actor) -> CampaignView:
-        answer = await self._ask("steer_campaign", id=id, action=action, token=self._token(by))
+    async def preview_campaign(self, id: str, by: Actor) -> CampaignPreview:
+        answer = await self._ask("preview_campaign", IMPORT_WITHIN, id=id, token=self._token(by))
+        return CampaignPreview.model_validate(answer)
+
+    @override
+    async def steer_campaign(
+        self, id: str, action: str, by: Actor, confirm: str = ""
+    ) -> CampaignView:
+        answer = await self._ask(
+            "steer_campaign",
+            IMPORT_WITHIN,
+            id=id,
+            action=action,
+            confirm=confirm,
+            token=self._token(by),
+        )
         return CampaignView.model_validate(answer)
 
     @override

@@ -10,16 +10,27 @@ from fzalert.campaigns.audience import (
 from fzalert.campaigns.feeder import Feeder
 from fzalert.campaigns.model import Campaign, Document, Render, Source, State, Step
 from fzalert.campaigns.numbers import RowCode
+from fzalert.campaigns.previewed import (
+    Confirmation,
+    PreviewStale,
+    digest_of,
+    must_be_confirmed,
+    text_hash,
+)
 from fzalert.campaigns.reading import ListNotRead, ListReading, Person, ReadingLimits
+from fzalert.campaigns.tally import Groups
 
 __all__ = [
     "AudienceSummary",
     "Campaign",
+    "Confirmation",
     "Document",
     "Feeder",
+    "Groups",
     "ListNotRead",
     "ListReading",
     "Person",
+    "PreviewStale",
     "ReadingLimits",
     "Recipient",
     "Refusal",
@@ -28,6 +39,9 @@ __all__ = [
     "Source",
     "State",
     "Step",
+    "digest_of",
+    "must_be_confirmed",
     "read_audience",
     "summarise",
+    "text_hash",
 ]

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from fzalert.campaigns.model import Campaign, State
+from fzalert.campaigns.previewed import Confirmation
+from fzalert.evidence import Json
 from fzalert.store import Acceptance, AudienceRow, ChangeSet, EvidenceEntry, Store
 
 
@@ -66,15 +68,25 @@ class Book:
         return done.added
 
     async def move(
-        self, campaign: Campaign, state: State, by: str, *, reason: str = ""
+        self,
+        campaign: Campaign,
+        state: State,
+        by: str,
+        *,
+        reason: str = "",
+        confirmation: Confirmation | None = None,
     ) -> Campaign:
         """Put a campaign into another state, on record; the lock is held."""
         moved = campaign.moved(state, reason=reason)
+        facts: dict[str, Json] = {}
+        if confirmation is not None:
+            moved = moved.noted("confirmed", confirmation.document())
+            facts.update(confirmation.facts)
         entry = EvidenceEntry(
             "store",
             by,
             f"campaign.{state}",
-            {"campaign": str(campaign.id), "fed": campaign.row.cursor, "reason": reason},
+            {"campaign": str(campaign.id), "fed": campaign.row.cursor, "reason": reason, **facts},
         )
         await self.write(moved, evidence=(entry,))
         return moved

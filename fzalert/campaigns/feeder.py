@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fzalert.campaigns.book import Book
 from fzalert.campaigns.model import ENDED, Campaign, Document, Source, State, Step, after, encode
+from fzalert.campaigns.previewed import Confirmation, must_be_confirmed
 from fzalert.campaigns.reading import ListReading, Person
 from fzalert.clock import Clock
 from fzalert.delivery import Caps, ChannelState, Engine, IdMaker, prepare
@@ -160,16 +161,45 @@ class Feeder:
             await self._book.move(campaign, State.CANCELLED, FEEDER, reason=reason)
         log.warning("campaign.import_failed", campaign=campaign.id, code=error.code)
 
-    async def steer(self, id_: int, step: Step, by: str) -> Campaign:
+    async def find(self, id_: int) -> Campaign:
+        """One campaign. Raises `InputError` where there is none of that id."""
+        for found in await self._book.all():
+            if found.id == id_:
+                return found
+        raise _no_such()
+
+    async def keep(self, id_: int, name: str, value: object) -> None:
+        """Keep something with a campaign, on disk. Raises as `find`."""
+        async with self._book.lock:
+            found = (await self._book.rows()).get(id_)
+            if found is None:
+                raise _no_such()
+            await self._book.write(found.noted(name, value))
+
+    async def steer(
+        self,
+        id_: int,
+        step: Step,
+        by: str,
+        confirm: Callable[[Campaign], Confirmation | None] | None = None,
+    ) -> Campaign:
         """Let a campaign start, pause, resume or end.
+
+        Args:
+            id_: Which.
+            step: What it shall do.
+            by: Who wants it.
+            confirm: Tells, where it is to run, what that person has confirmed; None leaves what
+                was confirmed before.
 
         Raises:
             InputError: There is none of that id, it cannot do that now, or it may not be sent.
         """
+        confirmation: Confirmation | None = None
         async with self._book.lock:
             found = (await self._book.rows()).get(id_)
             if found is None:
-                raise InputError("There is no such campaign.", field="id")
+                raise _no_such()
             goal = after(found.state, step)
             if goal is found.state:
                 return found
@@ -181,7 +211,8 @@ class Feeder:
                         field="expires_in",
                     )
                 await self._source.check(found.document)
-            moved = await self._book.move(found, goal, by)
+                confirmation = confirm(found) if confirm is not None else None
+            moved = await self._book.move(found, goal, by, confirmation=confirmation)
             self._steered.set()
         return moved
 
@@ -289,6 +320,7 @@ class Feeder:
             lambda _: None,
             new=False,
         )
+        must_be_confirmed(document, ready.acceptance.bodies)
         await self._book.write(campaign.fed(people[-1].row), accepts=(ready.acceptance,))
         self._engine.poke(ready.channels)
         return _Fed.MOVED
@@ -324,6 +356,12 @@ class Feeder:
         waiting = await self._store.queued(state.spec.name, Lane.BULK)
         waiting += sum(slot.ready(Lane.BULK) for slot in slots)
         return max(1, int(ahead)) - waiting
+
+
+def _no_such() -> InputError:
+    return InputError(
+        "There is no such campaign.", hint="fzalert campaign list names them.", field="id"
+    )
 
 
 def _created(campaign: Campaign, warning: Warning) -> EvidenceEntry:

@@ -114,6 +114,11 @@ class Campaign:
         document = {**self.document, **summary}
         return Campaign(self.row._replace(state=State.READY, document=encode(document)), document)
 
+    def noted(self, name: str, value: object) -> Campaign:
+        """The same with one thing more that it carries."""
+        document = {**self.document, name: value}
+        return Campaign(self.row._replace(document=encode(document)), document)
+
     def fed(self, cursor: int) -> Campaign:
         """The same with another cursor."""
         return Campaign(self.row._replace(cursor=cursor), self.document)

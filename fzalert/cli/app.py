@@ -76,7 +76,11 @@ _GROUPS = {
         {
             "list": ("fzalert.cli.campaign:list_campaigns", "列出活动。 List the campaigns."),
             "plan": ("fzalert.cli.campaign:plan", "导入名单，备好活动。 Import a list."),
-            "start": ("fzalert.cli.campaign:start", "开始。 Start."),
+            "preview": (
+                "fzalert.cli.campaign_preview:preview",
+                "看将要发什么：人数、条数、费用、全文。 Show what would go out.",
+            ),
+            "start": ("fzalert.cli.campaign:start", "核对后开始。 Look at it, and start."),
             "pause": ("fzalert.cli.campaign:pause", "暂停。 Pause."),
             "resume": ("fzalert.cli.campaign:resume", "继续。 Go on."),
             "cancel": ("fzalert.cli.campaign:cancel", "取消。 Cancel for good."),

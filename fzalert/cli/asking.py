@@ -16,8 +16,13 @@ class NotConfirmed(AccessDenied):
     code = "not-confirmed"
 
 
-def confirm(output: Output, question: str) -> None:
+def confirm(output: Output, question: str, number: int | None = None) -> None:
     """Go on only after a yes.
+
+    Args:
+        output: Where it is asked.
+        question: What is asked.
+        number: How many people it goes to; whoever types that number has said yes too.
 
     Raises:
         InputError: Nobody can be asked; `--yes` is for programs.
@@ -26,8 +31,8 @@ def confirm(output: Output, question: str) -> None:
     if output.as_json or not sys.stdin.isatty():
         raise InputError(
             "Nobody can be asked here, and --yes was not given.",
-            hint="Look at it with --dry-run, then give --yes.",
+            hint="Look at it with --dry-run, or campaign preview, then give --yes or --confirm.",
             field="yes",
         )
-    if not output.ask(question):
+    if not output.ask(question, "" if number is None else str(number)):
         raise NotConfirmed("没有发送。 Nothing was sent.")

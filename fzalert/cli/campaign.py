@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from fzalert.cli.asking import confirm
+from fzalert.cli.asking import confirm as ask
+from fzalert.cli.campaign_preview import lines_of
 from fzalert.cli.session import current
 from fzalert.cli.values import parse_duration, parse_values
 from fzalert.errors import FzalertError
@@ -25,7 +26,6 @@ __all__ = ["cancel", "list_campaigns", "pause", "plan", "resume", "start"]
 
 _TELL_EVERY = 2.0
 _VILLAGES = 8
-_REFUSALS = 10
 
 
 async def list_campaigns() -> None:
@@ -81,18 +81,24 @@ async def plan(
     _tell(view)
     for line in _facts(view, refusals=len(view.refusals)):
         session.output.line(line)
-    session.output.line(f"还没有发送。核对后 Nothing is sent yet: fzalert campaign start {view.id}")
+    session.output.line(
+        f"还没有发送。核对 Nothing is sent yet, look at it: fzalert campaign preview {view.id}"
+    )
+    session.output.line(f"开始 Then start it: fzalert campaign start {view.id}")
 
 
-async def start(id: str, *, yes: bool = False, token_file: Path | None = None) -> None:
-    """Start a planned campaign.
+async def start(
+    id: str, *, yes: bool = False, confirm: str = "", token_file: Path | None = None
+) -> None:
+    """Show what a planned campaign would send, ask, and start it.
 
     Args:
         id: Its id.
-        yes: Do not ask.
+        yes: Do not show and ask; the last preview is what is confirmed.
+        confirm: Digest of the preview that you have seen; nothing is asked then.
         token_file: Who acts: a file with a token, - for standard input.
     """
-    await _steer(id, "start", "开始发送 Start sending", yes=yes, token_file=token_file)
+    await _run(id, "start", "开始发送 Start sending", yes, confirm, token_file)
 
 
 async def pause(id: str, *, token_file: Path | None = None) -> None:
@@ -105,15 +111,18 @@ async def pause(id: str, *, token_file: Path | None = None) -> None:
     await _steer(id, "pause", "", yes=True, token_file=token_file)
 
 
-async def resume(id: str, *, yes: bool = False, token_file: Path | None = None) -> None:
+async def resume(
+    id: str, *, yes: bool = False, confirm: str = "", token_file: Path | None = None
+) -> None:
     """Let a paused campaign go on.
 
     Args:
         id: Its id.
-        yes: Do not ask.
+        yes: Do not ask; what was confirmed before goes on.
+        confirm: Digest of a newer preview, where what would go out was changed meanwhile.
         token_file: Who acts: a file with a token, - for standard input.
     """
-    await _steer(id, "resume", "继续发送 Go on sending", yes=yes, token_file=token_file)
+    await _run(id, "resume", "继续发送 Go on sending", yes, confirm, token_file)
 
 
 async def cancel(id: str, *, yes: bool = False, token_file: Path | None = None) -> None:
@@ -131,6 +140,23 @@ def _absolute(file: Path) -> str:
     return os.path.abspath(file)
 
 
+async def _run(
+    id: str, action: str, question: str, yes: bool, digest: str, token_file: Path | None
+) -> None:
+    """Start or resume: a person confirms the very preview that is shown."""
+    session = current()
+    async with session.service() as api:
+        actor = await session.actor(api, token_file)
+        if not yes and not digest:
+            found = await api.preview_campaign(id, actor)
+            session.output.note(f"{found.name}: {found.state}")
+            for line in lines_of(found):
+                session.output.note(line)
+            ask(session.output, f"{question}：{found.recipients:,} 人？", found.recipients)
+            digest = found.digest
+        _tell(await api.steer_campaign(id, action, actor, digest))
+
+
 async def _steer(
     id: str, action: str, question: str, *, yes: bool, token_file: Path | None
 ) -> None:
@@ -141,10 +167,7 @@ async def _steer(
         if found and not yes:
             view = found[0]
             session.output.note(f"{view.name}: {view.fed:,}/{view.total:,}, {view.state}")
-            if view.state == "ready":
-                for line in _facts(view, refusals=_REFUSALS):
-                    session.output.note(line)
-            confirm(session.output, f"{question}？")
+            ask(session.output, f"{question}？")
         _tell(await api.steer_campaign(id, action, actor))
 
 
@@ -211,5 +234,3 @@ def _facts(view: CampaignView, *, refusals: int) -> Iterator[str]:
     for refusal in view.refusals[:refusals]:
         where = f"{refusal.sheet} 第 {refusal.row} 行".strip()
         yield f"  ✗ {where} {refusal.column} {refusal.code}: {refusal.reason}"
-    if 0 < refusals < len(view.refusals):
-        yield "  … 其余见 the others: fzalert campaign list --json"

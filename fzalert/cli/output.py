@@ -99,11 +99,17 @@ class Output:
             self._write(self._err, f"下一步 Next: {error.hint.strip()}")
         self._write(self._err, f"[{error.code}] exit {int(code)}")
 
-    def ask(self, question: str) -> bool:
-        """Ask a person yes or no; standard input must be a terminal."""
-        self._err.write(f"{question} [y/N] ")
+    def ask(self, question: str, or_type: str = "") -> bool:
+        """Ask a person yes or no; standard input must be a terminal.
+
+        Args:
+            question: What is asked.
+            or_type: What says yes too, such as a number that the person has read.
+        """
+        self._err.write(f"{question} [y{f'/{or_type}' if or_type else ''}/N] ")
         self._err.flush()
-        return sys.stdin.readline().strip().lower() in {"y", "yes", "是"}
+        said = sys.stdin.readline().strip().lower().replace(",", "")
+        return said in {"y", "yes", "是"} or bool(or_type and said == or_type)
 
     def paint(self, tone: str, text: str, *, to: TextIO | None = None) -> str:
         """Colour a text, where a person reads it on a terminal and has not asked for none."""

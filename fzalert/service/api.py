@@ -36,6 +36,7 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
+from fzalert.service.preview_models import CampaignPreview
 from fzalert.tracing import NOTHING, Tracer
 
 if TYPE_CHECKING:
@@ -167,10 +168,32 @@ class ServiceApi(Protocol):
         """
         ...
 
-    async def steer_campaign(self, id: str, action: str, by: Actor) -> CampaignView:
-        """Let a campaign start, pause, resume or cancel.
+    async def preview_campaign(self, id: str, by: Actor) -> CampaignPreview:
+        """Count what a campaign would send: recipients, parts, cost, text and time; send nothing.
+
+        The stored list is walked through once. The digest names what is shown, and is what
+        `steer_campaign` takes to start it.
 
         Raises:
+            InputError: No such campaign, or it may not be sent as it stands.
+            AccessDenied: The actor may not run campaigns.
+        """
+        ...
+
+    async def steer_campaign(
+        self, id: str, action: str, by: Actor, confirm: str = ""
+    ) -> CampaignView:
+        """Let a campaign start, pause, resume or cancel.
+
+        Args:
+            id: Which.
+            action: start, pause, resume or cancel.
+            by: Who wants it.
+            confirm: Digest of the preview that the person has seen. Empty confirms the last
+                preview; where there was none, one is made now.
+
+        Raises:
+            PreviewStale: Script, text, price, route or list are not what the preview shows.
             InputError: No such campaign or action.
             AccessDenied: The actor may not run campaigns.
         """

@@ -61,6 +61,7 @@ class Calls:
             "changed": self._changed,
             "withdraw": self._withdraw,
             "plan_campaign": self._plan,
+            "preview_campaign": self._preview,
             "steer_campaign": self._steer,
             "campaigns": lambda _: service.campaigns(),
             "reload": self._reload,
@@ -135,9 +136,15 @@ class Calls:
         request = CampaignRequest.model_validate(args.get("request"))
         return await self._service.plan_campaign(request, await self._actor(args))
 
+    async def _preview(self, args: Request) -> object:
+        return await self._service.preview_campaign(_text(args, "id"), await self._actor(args))
+
     async def _steer(self, args: Request) -> object:
         return await self._service.steer_campaign(
-            _text(args, "id"), _text(args, "action"), await self._actor(args)
+            _text(args, "id"),
+            _text(args, "action"),
+            await self._actor(args),
+            _text(args, "confirm", ""),
         )
 
     async def _settle(self, args: Request) -> object:

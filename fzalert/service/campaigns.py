@@ -8,23 +8,23 @@ from pathlib import Path
 from typing_extensions import override
 
 from fzalert.access.actors import Actor
-from fzalert.campaigns import Document, Feeder, ListReading, Render, Source, Step
+from fzalert.campaigns import Document, Feeder, ListReading, Render, Source, State, Step
 from fzalert.clock import Clock
 from fzalert.config import Settings
 from fzalert.delivery.prepare import channel_for
 from fzalert.errors import InputError, ScriptNotApproved
-from fzalert.messages import ActorId, Lane, SmsText, Target, Warning, WarningId, phone
+from fzalert.messages import ActorId, Lane, SmsText, Target, Warning, WarningId
 from fzalert.scripts import Script
 from fzalert.service.building import Building, caps_of
 from fzalert.service.models import CampaignRequest, CampaignView
 from fzalert.service.people import MAY_CAMPAIGN, require
+from fzalert.service.preview_models import CampaignPreview
+from fzalert.service.previews import ANYONE, Previews, parts_of
 from fzalert.service.texts import Texts
 from fzalert.service.views import campaign_view
 from fzalert.service.warnings import id_of
 from fzalert.service.windows import quiet_end, window_of
 from fzalert.store import CampaignRow
-
-_ANYONE = phone("13800138000")  # which channel and which length a text has depends on no number
 
 
 class Campaigns(Source):
@@ -47,11 +47,15 @@ class Campaigns(Source):
         self._feeder = Feeder(
             building.store, building.engine, building.ids, caps_of(settings), clock, self
         )
+        self._previews = Previews(
+            building, self._feeder, self, clock, settings.limits, caps_of(settings)
+        )
 
     def adopt(self, settings: Settings) -> None:
         """Keep the limits of other settings from now on."""
         self._limits = settings.limits
         self._feeder.adopt(caps_of(settings))
+        self._previews.adopt(settings.limits, caps_of(settings))
 
     async def feed(self) -> None:
         """Feed running campaigns for ever."""
@@ -95,13 +99,18 @@ class Campaigns(Source):
         Returns:
             How many short messages each person gets.
         """
-        state = channel_for(_ANYONE, self._engine.channels)
+        state = channel_for(ANYONE, self._engine.channels)
         text = self._texts.renderer(
             script, request.language, request.audience, request.values, Lane.BULK
-        )(_ANYONE, state.capabilities)
-        return len(text.parts) if isinstance(text, SmsText) else 1
+        )(ANYONE, state.capabilities)
+        return parts_of(text, state) if isinstance(text, SmsText) else 1
 
-    async def steer(self, id: str, action: str, by: Actor) -> CampaignView:
+    async def preview(self, id: str, by: Actor) -> CampaignPreview:
+        """Count what a campaign would send. Raises as `ServiceApi.preview_campaign`."""
+        require(by, *MAY_CAMPAIGN, drill=self._drill)
+        return await self._previews.make(await self._feeder.find(id_of(id)))
+
+    async def steer(self, id: str, action: str, by: Actor, confirm: str = "") -> CampaignView:
         """Let a campaign start, pause, resume or cancel. Raises as `ServiceApi.steer_campaign`."""
         require(by, *MAY_CAMPAIGN, drill=self._drill)
         if action not in set(Step):
@@ -110,7 +119,18 @@ class Campaigns(Source):
                 hint=f"Use one of {', '.join(Step)}.",
                 field="action",
             )
-        return campaign_view(await self._feeder.steer(id_of(id), Step(action), by.id))
+        found = await self._feeder.find(id_of(id))
+        begins = action == Step.START and found.state is State.READY
+        if begins and not confirm and "preview" not in found.document:
+            # Nobody looked: it is counted now, so that the record says what was started.
+            await self._previews.make(found)
+        moved = await self._feeder.steer(
+            found.id,
+            Step(action),
+            by.id,
+            lambda campaign: self._previews.confirmed(campaign, confirm),
+        )
+        return campaign_view(moved)
 
     async def views(self) -> list[CampaignView]:
         """Every campaign, the oldest first."""

@@ -52,6 +52,7 @@ from fzalert.service.models import (
 from fzalert.service.optouts import OptOuts
 from fzalert.service.passkeys import PasskeyRoom
 from fzalert.service.people import MAY_CAMPAIGN, MAY_SETTLE, MAY_WARN, People
+from fzalert.service.preview_models import CampaignPreview
 from fzalert.service.relay import Relay
 from fzalert.service.reload import Reload
 from fzalert.service.retention import Retention
@@ -311,8 +312,14 @@ class Service(DaemonApi):
         return await self._open.campaigns.plan(request, by)
 
     @override
-    async def steer_campaign(self, id: str, action: str, by: Actor) -> CampaignView:
-        return await self._open.campaigns.steer(id, action, by)
+    async def preview_campaign(self, id: str, by: Actor) -> CampaignPreview:
+        return await self._open.campaigns.preview(id, by)
+
+    @override
+    async def steer_campaign(
+        self, id: str, action: str, by: Actor, confirm: str = ""
+    ) -> CampaignView:
+        return await self._open.campaigns.steer(id, action, by, confirm)
 
     @override
     async def campaigns(self) -> list[CampaignView]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fzalert.config import LimitSettings
 from fzalert.delivery.quiet import quiet_until
@@ -18,6 +18,18 @@ def quiet_end(limits: LimitSettings, now: int) -> int | None:
     at = datetime.fromtimestamp(now / 1000, UTC)
     until = quiet_until(at, quiet.start, quiet.end, quiet.tzinfo)
     return None if until is None else int(until.timestamp() * 1000)
+
+
+def next_quiet(limits: LimitSettings, now: int) -> int | None:
+    """When quiet hours begin next after `now`, outside of them; None where none are kept."""
+    quiet = limits.quiet_hours
+    if not quiet.enabled:
+        return None
+    local = datetime.fromtimestamp(now / 1000, UTC).astimezone(quiet.tzinfo)
+    begins = datetime.combine(local.date(), quiet.start, quiet.tzinfo)
+    if begins <= local:
+        begins = datetime.combine(local.date() + timedelta(days=1), quiet.start, quiet.tzinfo)
+    return int(begins.timestamp() * 1000)
 
 
 def window_of(

@@ -48,6 +48,7 @@ from fzalert.service.models import (
     WarningView,
     WarnRequest,
 )
+from fzalert.service.preview_models import CampaignPreview
 from fzalert.store import ChangeSet, Committed
 from fzalert.testing.clock import FakeClock
 
@@ -106,6 +107,8 @@ class FakeService(DaemonApi):
         self.mounted: dict[str, Sequence[Route]] = {}
         self.library = [_script()]
         self.planned: list[CampaignView] = []
+        self.digest = "0123456789abcdef"
+        self.confirmed = ""
         self.unknowns: list[UnknownView] = []
         self.settled: list[SettleRequest] = []
         self.opted_out: dict[str, str] = {}
@@ -365,7 +368,34 @@ class FakeService(DaemonApi):
         return view
 
     @override
-    async def steer_campaign(self, id: str, action: str, by: Actor) -> CampaignView:
+    async def preview_campaign(self, id: str, by: Actor) -> CampaignPreview:
+        for view in self.planned:
+            if view.id == id:
+                return CampaignPreview(
+                    campaign=id,
+                    name=view.name,
+                    state=view.state,
+                    script=view.script,
+                    language="zh",
+                    audience="general",
+                    digest=self.digest,
+                    at="2026-11-24T04:00:00.000+00:00",
+                    recipients=view.total,
+                    parts=view.total * view.parts,
+                    rows=view.rows,
+                    duplicates=view.duplicates,
+                    refused=view.refused,
+                    by_code=view.by_code,
+                    groups={"village": view.villages} if view.villages else {},
+                    refusals=view.refusals,
+                )
+        raise InputError("There is no such campaign.", field="id")
+
+    @override
+    async def steer_campaign(
+        self, id: str, action: str, by: Actor, confirm: str = ""
+    ) -> CampaignView:
+        self.confirmed = confirm
         states = {"start": "running", "pause": "paused", "resume": "running"}
         for place, view in enumerate(self.planned):
             if view.id == id:

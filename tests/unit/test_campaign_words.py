@@ -14,6 +14,7 @@ from fzalert.cli import main
 from fzalert.cli.exits import Exit
 from fzalert.config import Settings
 from fzalert.service.models import CampaignRequest, CampaignView, RefusalView
+from fzalert.service.preview_models import CampaignPreview
 from fzalert.testing.service import FakeService
 from fzalert.web.words import CAMPAIGNS
 
@@ -99,13 +100,35 @@ def test_a_person_is_shown_what_would_go_out_before_it_does(service: Planning, r
     code, _, err = run("campaign", "start", VIEW.id)
     assert code == Exit.USAGE, "nobody was there to say yes"
     assert service.planned[0].state == "ready"
-    for told in ("8,000 人", "每人 2 条，共 16,000 条", "8,130 行：重复 100，拒收 30", "E02 20"):
+    for told in ("8,000 人", "共 16,000 条", "8,130 行：重复 100，拒收 30", "E02 20"):
         assert told in err
     assert "东沟村 5,000，西坪村 3,000" in err
     assert "名单 第 12 行 手机号 E02" in err
-    assert "第 21 行" in err
-    assert "第 22 行" not in err, "the first ten are enough for a question"
-    assert "campaign list --json" in err
+    assert "第 19 行" in err
+    assert "第 20 行" not in err, "the first eight are enough for a question"
+    assert f"campaign preview {VIEW.id}" in err
+
+
+def test_scripts_confirm_by_the_digest_that_a_preview_showed(
+    service: Planning, run: object
+) -> None:
+    assert callable(run)
+    service.planned.append(VIEW)
+    code, out, _ = run("campaign", "preview", VIEW.id)
+    assert code == 0
+    assert "第 41 行" in out, "a preview names every refused row"
+    assert f"campaign start {VIEW.id} --confirm {service.digest}" in out
+    code, _, err = run("campaign", "start", VIEW.id, "--confirm", service.digest)
+    assert (code, service.confirmed, service.planned[0].state) == (0, service.digest, "running")
+    assert "人" not in err, "nothing is asked"
+
+
+def test_a_preview_is_one_object_for_programs(service: Planning, run: object) -> None:
+    assert callable(run)
+    service.planned.append(VIEW)
+    code, out, err = run("campaign", "preview", VIEW.id, "--json")
+    assert (code, err) == (0, "")
+    assert CampaignPreview.model_validate_json(out).parts == 16_000
 
 
 def test_an_import_tells_how_far_it_is_and_then_every_refused_row(run: object) -> None:
