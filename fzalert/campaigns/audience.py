@@ -7,15 +7,28 @@ refusal with its number, its column, a code and what to do.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
-from fzalert.campaigns.columns import KEPT, Columns, is_footer, text_of
+from fzalert.campaigns.ages import ELDERLY, MINOR, age_of, band_of
+from fzalert.campaigns.columns import (
+    AGES,
+    KEPT,
+    Columns,
+    is_footer,
+    is_guardians,
+    is_yes,
+    text_of,
+)
 from fzalert.campaigns.numbers import RowCode, read_cell
+from fzalert.campaigns.selection import Selection
 from fzalert.campaigns.table import Cell, open_list, read_rows
+from fzalert.campaigns.tally import JOINED, Groups
 from fzalert.errors import InputError
 from fzalert.messages import Target
 
@@ -25,7 +38,9 @@ MOST_SHARING = 20
 """So many rows of one number are a household's; more are a mistake, or somebody's idea."""
 MOST_REFUSALS = 1000
 MOST_VILLAGES = 200
-_FILLED_DOWN = frozenset({"town", "village"})
+MOST_TAGS = 10
+_FILLED_DOWN = frozenset({"town", "village", "school", "class"})
+_BETWEEN_TAGS = re.compile(r"[、,;|/\\\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,19 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One row of a group that is not chosen.
+
+    Attributes:
+        row: Row of the table, as a person counts.
+        sheet: Name of the sheet, or empty.
+    """
+
+    row: int
+    sheet: str = ""
+
+
 @dataclass(slots=True)
 class AudienceSummary:
     """What an import came to; it grows with the kinds of fates, not with the list.
@@ -81,6 +109,8 @@ class AudienceSummary:
         refused: Other refusals, of rows that may be people.
         by_code: Refusals and notes by their code.
         villages: Recipients by village.
+        groups: Recipients by every kind of group.
+        left_out: Rows that the chosen groups leave out.
         refusals: The first thousand refusals, in order.
     """
 
@@ -90,12 +120,16 @@ class AudienceSummary:
     refused: int = 0
     by_code: Counter[str] = field(default_factory=Counter)
     villages: Counter[str] = field(default_factory=Counter)
+    groups: Groups = field(default_factory=Groups)
+    left_out: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     _last: tuple[str, int] | None = field(default=None, init=False, repr=False)
 
-    def take(self, item: Recipient | Refusal) -> None:
+    def take(self, item: Recipient | Refusal | LeftOut) -> None:
         """Count what a row came to; what belongs to one row comes together."""
-        if isinstance(item, Refusal):
+        if isinstance(item, LeftOut):
+            self.left_out += 1
+        elif isinstance(item, Refusal):
             self.by_code[item.code] += 1
             if len(self.refusals) < MOST_REFUSALS:
                 self.refusals.append(item)
@@ -108,6 +142,7 @@ class AudienceSummary:
         else:
             self.recipients += 1
             self.villages[item.tags.get("village", "")] += 1
+            self.groups.take(item.tags)
             if item.note:
                 self.by_code[item.note] += 1
         if self._last != (item.sheet, item.row):
@@ -123,6 +158,8 @@ class AudienceSummary:
             "refused": self.refused,
             "by_code": dict(self.by_code),
             "villages": dict(self.villages.most_common(MOST_VILLAGES)),
+            "groups": self.groups.document(),
+            "left_out": self.left_out,
             "refusals": [
                 {
                     "row": refusal.row,
@@ -136,25 +173,35 @@ class AudienceSummary:
         }
 
 
-def read_audience(file: BinaryIO, name: str) -> Iterator[Recipient | Refusal]:
+def read_audience(
+    file: BinaryIO,
+    name: str,
+    selection: Selection | None = None,
+    today: date | None = None,
+) -> Iterator[Recipient | Refusal | LeftOut]:
     """Read a list of residents, row by row.
 
     Args:
         file: At its start, and able to seek; it is left open.
         name: What people call it.
+        selection: Which rows are chosen; all unless given.
+        today: By which an age is reckoned from a birthday; without it birthdays say nothing.
 
     Raises:
-        InputError: The file is no table, or has no column of phone numbers; nothing is imported.
+        InputError: The file is no table, has no column of phone numbers, or a chosen group stands
+            in no row; nothing is imported.
     """
-    reader = _Reader(name)
+    reader = _Reader(name, selection or Selection(), today)
     for sheet, number, cells in read_rows(file, name):
         yield from reader.take(sheet, number, cells)
     yield from reader.finish()
 
 
 class _Reader:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, selection: Selection, today: date | None) -> None:
         self._name = name
+        self._selection = selection
+        self._today = today
         self._sheet: str | None = None
         self._columns: Columns | None = None
         self._first_row = 0
@@ -165,7 +212,9 @@ class _Reader:
         self._is_list = False
         self._without: list[Refusal] = []
 
-    def take(self, sheet: str, number: int, cells: Sequence[Cell]) -> Iterator[Recipient | Refusal]:
+    def take(
+        self, sheet: str, number: int, cells: Sequence[Cell]
+    ) -> Iterator[Recipient | Refusal | LeftOut]:
         if sheet != self._sheet:
             self._end_sheet()
             self._sheet, self._columns = sheet, None
@@ -204,15 +253,23 @@ class _Reader:
 
     def _row(
         self, sheet: str, number: int, texts: Sequence[str], columns: Columns
-    ) -> Iterator[Recipient | Refusal]:
+    ) -> Iterator[Recipient | Refusal | LeftOut]:
         """A row's first column that has a good number decides; what was bad before it is told."""
         tags = self._tags(texts, columns)
+        age = self._age(texts, columns)
+        tags.update(_tags_of(age))
+        if not self._selection.takes(tags):
+            yield LeftOut(number, sheet)
+            return
         is_empty = True
         for at in columns.phones:
             text = texts[at] if at < len(texts) else ""
             if not text:
                 continue
             is_empty = is_good = False
+            if _is_minors(age, columns, at):
+                yield Refusal(sheet, number, columns.header(at), RowCode.MINOR, _MINORS)
+                continue
             for found, note in read_cell(text):
                 if isinstance(found, Target):
                     is_good = True
@@ -263,9 +320,24 @@ class _Reader:
             value = texts[index][:LONGEST_TAG] if index < len(texts) else ""
             if name in _FILLED_DOWN:
                 value = self._filled[name] = value or self._filled.get(name, "")
+            if name == "tags":
+                free = dict.fromkeys(one for one in _BETWEEN_TAGS.split(value) if one)
+                value = JOINED.join(list(free)[:MOST_TAGS])
+            elif name == "elderly":
+                value = "yes" if is_yes(value) else ""
             if value:
                 tags[name] = value
         return tags
+
+    def _age(self, texts: Sequence[str], columns: Columns) -> int | None:
+        """The age that a row gives; of what it was read from nothing is kept."""
+        for name in AGES:
+            index = columns.others.get(name)
+            if index is not None and index < len(texts) and texts[index]:
+                age = age_of(name, texts[index], self._today)
+                if age is not None:
+                    return age
+        return None
 
     def finish(self) -> Iterator[Refusal]:
         self._end_sheet()
@@ -277,10 +349,30 @@ class _Reader:
                 hint="Give the column a header such as 手机号, 联系电话 or phone.",
                 field="file",
             )
+        self._selection.must_be_met(self._name)
         yield from self._without
 
 
-def summarise(path: Path) -> tuple[list[Recipient], AudienceSummary]:
+_MINORS = "不满十四周岁，请用家长的号码 / under fourteen: give a parent's number, as under 家长电话"
+
+
+def _tags_of(age: int | None) -> dict[str, str]:
+    if age is None:
+        return {}
+    return {"age": band_of(age), **({"elderly": "yes"} if age >= ELDERLY else {})}
+
+
+def _is_minors(age: int | None, columns: Columns, at: int) -> bool:
+    """Whether a number is a child's own: in a list of a school it is a parent's."""
+    if age is None or age >= MINOR:
+        return False
+    of_a_school = "school" in columns.others or "class" in columns.others
+    return not of_a_school and not is_guardians(columns.header(at))
+
+
+def summarise(
+    path: Path, selection: Selection | None = None, today: date | None = None
+) -> tuple[list[Recipient], AudienceSummary]:
     """Read a whole list in this process, into memory; for lists that one trusts.
 
     Raises:
@@ -289,7 +381,7 @@ def summarise(path: Path) -> tuple[list[Recipient], AudienceSummary]:
     summary = AudienceSummary()
     recipients: list[Recipient] = []
     with open_list(path) as file:
-        for item in read_audience(file, path.name):
+        for item in read_audience(file, path.name, selection, today):
             summary.take(item)
             if isinstance(item, Recipient):
                 recipients.append(item)

@@ -1,6 +1,8 @@
 """The process that reads a list: it has the one file, a pipe out, and little of anything else.
 
-`python -I -m fzalert.campaigns.child NAME MEMORY_BYTES CPU_SECONDS < list > lines`
+`python -I -m fzalert.campaigns.child NAME MEMORY_BYTES CPU_SECONDS [CHOICE] < list > lines`
+
+CHOICE is JSON: `{"only": […], "excluded": […], "today": "2026-11-24"}`.
 
 Parsers of foreign files are where programs are broken into and where memory goes, so a list is
 parsed here. Before its first byte is read this process takes from itself: memory and processor
@@ -25,10 +27,12 @@ import os
 import resource
 import sys
 from contextlib import suppress
+from datetime import date
 from typing import BinaryIO
 
 from fzalert.campaigns import columns
 from fzalert.campaigns.audience import AudienceSummary, Recipient, read_audience
+from fzalert.campaigns.selection import Selection
 from fzalert.errors import ConfigError, FzalertError, InputError
 
 __all__ = ["BATCH", "limit", "main"]
@@ -87,11 +91,14 @@ def _lower(what: int, soft: int, hard: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Read the list on standard input and write what it holds to standard output."""
-    name, memory, cpu_seconds = arguments
+    name, memory, cpu_seconds, *more = arguments
+    choice = json.loads(more[0]) if more else {}
+    today = date.fromisoformat(choice["today"]) if choice.get("today") else None
     limit(int(memory), int(cpu_seconds))
     out = sys.stdout.buffer
     try:
-        _write_all(sys.stdin.buffer, name, out)
+        selection = Selection(choice.get("only", ()), choice.get("excluded", ()))
+        _write_all(sys.stdin.buffer, name, out, selection, today)
     except FzalertError as error:
         _write(out, {"fault": _told(error)})
     except MemoryError:
@@ -104,14 +111,16 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _write_all(file: BinaryIO, name: str, out: BinaryIO) -> None:
+def _write_all(
+    file: BinaryIO, name: str, out: BinaryIO, selection: Selection, today: date | None
+) -> None:
     digest = hashlib.sha256()
     while chunk := file.read(65_536):
         digest.update(chunk)
     file.seek(0)
     summary = AudienceSummary()
     people: list[tuple[str, str]] = []
-    for item in read_audience(file, name):
+    for item in read_audience(file, name, selection, today):
         summary.take(item)
         if isinstance(item, Recipient):
             people.append((item.target.address, item.tags_text()))

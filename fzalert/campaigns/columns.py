@@ -14,8 +14,10 @@ from fzalert.campaigns.table import Cell
 
 LARGEST_EXACT = 2**53
 LONGEST_HEADER = 40
-KEPT = ("town", "village", "group", "class", "tags")
+KEPT = ("town", "village", "group", "school", "class", "elderly", "tags")
 """Columns that become tags of a recipient; a name is not kept at all."""
+AGES = ("age", "birth", "id_number")
+"""Columns that an age band is read from; of birthday and identity number nothing else is kept."""
 
 _REMARK = re.compile(r"\([^()]*\)$|[*:]+$|^\*+")
 _QUOTES = "'’‘`´"
@@ -45,6 +47,7 @@ def load() -> None:
     """Read the table of headers now, for a process that can open no file later."""
     _names()
     _footers()
+    _yes_words()
 
 
 def _plain(text: str) -> str:
@@ -66,6 +69,22 @@ def name_of(header: str) -> str | None:
     """What a header names, or None; a remark behind it, such as (必填), does no harm."""
     plain = _plain(header)
     return _names().get(plain) or _names().get(_REMARK.sub("", plain))
+
+
+def is_yes(text: str) -> bool:
+    """Whether a cell says yes, as a person fills in a flag."""
+    return _plain(text) in _yes_words()
+
+
+def is_guardians(header: str) -> bool:
+    """Whether a column holds the number of a grown-up who answers for the person of the row."""
+    plain = _plain(header)
+    return any(word in plain for word in ("家长", "监护", "户主", "parent", "guardian"))
+
+
+@functools.cache
+def _yes_words() -> frozenset[str]:
+    return frozenset(_plain(word) for word in _table()["yes_words"])
 
 
 def is_footer(texts: Sequence[str]) -> bool:
@@ -90,7 +109,7 @@ class Columns:
         others: dict[str, int] = {}
         if before is not None:
             others.update(before.others)
-        others.update((name, names.index(name)) for name in KEPT if name in names)
+        others.update((name, names.index(name)) for name in (*KEPT, *AGES) if name in names)
         self.others = others
         self._headers = list(texts)
 

@@ -378,6 +378,8 @@ def _created(campaign: Campaign, warning: Warning) -> EvidenceEntry:
             "digest": str(document["digest"]),
             "recipients": campaign.row.total,
             "refused": refused,
+            "only": str(document.get("only") or ""),
+            "excluded": str(document.get("excluded") or ""),
             "drill": warning.drill,
         },
     )

@@ -28,6 +28,7 @@ class RowCode(enum.StrEnum):
     NO_PHONE = "E01"
     BAD_NUMBER = "E02"
     DIGITS_LOST = "E03"
+    MINOR = "E05"
     NO_COLUMN = "E07"
     TOO_MANY = "E08"
     DUPLICATE = "W01"

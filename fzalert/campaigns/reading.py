@@ -16,10 +16,12 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from fzalert.campaigns.selection import Selection
 from fzalert.campaigns.table import open_list
 from fzalert.errors import ConfigError, InputError
 from fzalert.messages import Target, TargetKind
@@ -72,17 +74,36 @@ class ListReading:
     Args:
         path: The list, absolute.
         limits: Of the process that reads it.
+        only: Groups that are chosen, as key=value; everybody unless given.
+        excluded: Groups that are left out.
+        today: By which ages are reckoned from birthdays.
 
     Attributes:
         rows: Rows read up to now.
         summary: What the list came to, as a campaign keeps it; whole after the last batch.
     """
 
-    def __init__(self, path: Path, limits: ReadingLimits | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: ReadingLimits | None = None,
+        *,
+        only: Sequence[str] = (),
+        excluded: Sequence[str] = (),
+        today: date | None = None,
+    ) -> None:
         self.rows = 0
         self.summary: dict[str, object] = {}
         self._path = path
         self._limits = limits or ReadingLimits()
+        Selection(only, excluded)  # what is no choice at all is known before a process starts
+        self._choice = json.dumps(
+            {
+                "only": list(only),
+                "excluded": list(excluded),
+                "today": today.isoformat() if today else "",
+            }
+        )
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -102,6 +123,7 @@ class ListReading:
                 self._path.name,
                 str(limits.memory),
                 str(limits.cpu_seconds),
+                self._choice,
                 stdin=file,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

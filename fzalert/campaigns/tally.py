@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["GROUPS", "MOST_VALUES", "Groups", "groups_of"]
+__all__ = ["GROUPS", "JOINED", "MOST_VALUES", "OTHERS", "Groups", "groups_of", "values_of"]
 
 GROUPS = ("town", "village", "group", "school", "class", "elderly", "age", "tag")
 """What people of a list are told apart by, in the order in which a person reads it."""
@@ -17,7 +17,8 @@ MOST_VALUES = 200
 OTHERS = "…"
 """Under this stands what further values come to."""
 
-_JOINED = "、"
+JOINED = "、"
+"""Between the free tags of one person, as they are kept."""
 
 
 def groups_of(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -30,12 +31,24 @@ def groups_of(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if not value:
             continue
         if key == "tag":
-            for one in value.split(_JOINED):
+            for one in value.split(JOINED):
                 yield key, one
         elif key == "class" and tags.get("school"):
             yield key, f"{tags['school']} {value}"
         else:
             yield key, value
+
+
+def values_of(tags: Mapping[str, str], key: str) -> frozenset[str]:
+    """What a person may be chosen by under one key: a class with its school, and alone too."""
+    value = tags.get("tags" if key == "tag" else key, "")
+    if not value:
+        return frozenset()
+    if key == "tag":
+        return frozenset(value.split(JOINED))
+    if key == "class" and tags.get("school"):
+        return frozenset({value, f"{tags['school']} {value}"})
+    return frozenset({value})
 
 
 @dataclass(slots=True)

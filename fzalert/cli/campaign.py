@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from fzalert.cli.asking import confirm as ask
-from fzalert.cli.campaign_preview import lines_of
+from fzalert.cli.campaign_preview import group_lines, lines_of
 from fzalert.cli.session import current
 from fzalert.cli.values import parse_duration, parse_values
 from fzalert.errors import FzalertError
@@ -25,7 +25,6 @@ __all__ = ["cancel", "list_campaigns", "pause", "plan", "resume", "start"]
 
 
 _TELL_EVERY = 2.0
-_VILLAGES = 8
 
 
 async def list_campaigns() -> None:
@@ -51,6 +50,8 @@ async def plan(
     audience: str = "general",
     language: str = "zh",
     value: Annotated[list[str] | None, Parameter(negative=())] = None,
+    only: Annotated[list[str] | None, Parameter(negative=())] = None,
+    excluded: Annotated[list[str] | None, Parameter(name="--except", negative=())] = None,
     expires_in: str = "",
     token_file: Path | None = None,
 ) -> None:
@@ -63,6 +64,9 @@ async def plan(
         audience: Audience of the script.
         language: zh or en.
         value: A variable as name=value; give the option once for each.
+        only: A group that it is for, such as village=东沟村, class=一班, elderly=yes or tag=商户;
+            give the option once for each.
+        excluded: A group that is left out, written likewise.
         expires_in: Such as 24h; after it nothing more is sent.
         token_file: Who acts: a file with a token, - for standard input.
     """
@@ -74,6 +78,8 @@ async def plan(
         audience=audience,
         language=language,
         values=parse_values(value or []),
+        only=only or [],
+        excluded=excluded or [],
         expires_in=parse_duration(expires_in),
     )
     async with session.service() as api:
@@ -226,11 +232,9 @@ def _facts(view: CampaignView, *, refusals: int) -> Iterator[str]:
         f"名单 {view.rows:,} 行：重复 {view.duplicates:,}，拒收 {view.refused:,}"
         f"{f'（{why}）' if why else ''} rows, duplicates, refused"
     )
-    villages = sorted(view.villages.items(), key=lambda item: -item[1])
-    if any(name for name, _ in villages):
-        told = "，".join(f"{name or '未填'} {count:,}" for name, count in villages[:_VILLAGES])
-        more = f"，另有 {len(villages) - _VILLAGES} 个村" if len(villages) > _VILLAGES else ""
-        yield f"各村 by village：{told}{more}"
+    if view.left_out:
+        yield f"未选中 {view.left_out:,} 行 rows of groups that were not chosen"
+    yield from group_lines(view.groups or {"village": view.villages})
     for refusal in view.refusals[:refusals]:
         where = f"{refusal.sheet} 第 {refusal.row} 行".strip()
         yield f"  ✗ {where} {refusal.column} {refusal.code}: {refusal.reason}"

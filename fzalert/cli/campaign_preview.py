@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from fzalert.campaigns.tally import OTHERS
 from fzalert.cli.session import current
 from fzalert.service.preview_models import CampaignPreview, CarrierPreview, ChannelPreview
 
-__all__ = ["lines_of", "preview"]
+__all__ = ["group_lines", "lines_of", "preview"]
 
 ALL = 10_000
 _MOST = 8
@@ -80,8 +80,7 @@ def lines_of(found: CampaignPreview, *, most: int = _MOST) -> Iterator[str]:
     for kind, people in sorted(found.kinds.items()):
         yield f"{_KINDS.get(kind, kind)}：{people:,} 人"
     yield from _list(found)
-    for key, counts in found.groups.items():
-        yield _group(key, counts, most)
+    yield from group_lines(found.groups, most)
     yield from _spared(found)
     yield from _times(found)
     for refusal in found.refusals[:most]:
@@ -125,9 +124,16 @@ def _list(found: CampaignPreview) -> Iterator[str]:
     )
 
 
+def group_lines(groups: Mapping[str, dict[str, int]], most: int = _MOST) -> Iterator[str]:
+    """What people read of the groups of an audience, a line for each kind of group."""
+    for key, counts in groups.items():
+        if any(counts):
+            yield _group(key, counts, most)
+
+
 def _group(key: str, counts: dict[str, int], most: int) -> str:
     values = [item for item in counts.items() if item[0] != OTHERS]
-    told = "，".join(f"{name} {people:,}" for name, people in values[:most])
+    told = "，".join(f"{name or '未填'} {people:,}" for name, people in values[:most])
     more = len(values) - most
     others = f"，另有 {more} 个 others" if more > 0 else ""
     if OTHERS in counts:

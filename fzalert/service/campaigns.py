@@ -90,7 +90,10 @@ class Campaigns(Source):
             self._drill,
         )
         document = {**_document(request, script, warning), "parts": parts}
-        async with ListReading(path) as people:
+        today = self._clock.now().astimezone(self._limits.quiet_hours.tzinfo).date()
+        async with ListReading(
+            path, only=request.only, excluded=request.excluded, today=today
+        ) as people:
             return campaign_view(await self._feeder.create(request.name, warning, document, people))
 
     def _try_text(self, script: Script, request: CampaignRequest) -> int:
@@ -206,6 +209,8 @@ def _document(request: CampaignRequest, script: Script, warning: Warning) -> Doc
         "audience": request.audience,
         "language": request.language,
         "values": dict(request.values),
+        "only": list(request.only),
+        "excluded": list(request.excluded),
         "not_before": warning.not_before,
         "not_after": warning.not_after,
         "by": warning.by,

@@ -341,7 +341,17 @@ class CampaignView(_Strict):
     refused: int = 0
     by_code: dict[str, int] = Field(default_factory=dict)
     villages: dict[str, int] = Field(default_factory=dict)
+    groups: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="People by kind of group and by its value."
+    )
+    left_out: int = Field(default=0, description="Rows of groups that were not chosen.")
+    only: list[str] = Field(default_factory=list, description="Groups that were chosen.")
+    excluded: list[str] = Field(default_factory=list, description="Groups that were left out.")
     refusals: list[RefusalView] = Field(default_factory=list)
+
+
+Choice = Annotated[Text, Field(min_length=3, max_length=100)]
+"""A group of a list, such as village=东沟村."""
 
 
 class CampaignRequest(_Strict):
@@ -357,6 +367,14 @@ class CampaignRequest(_Strict):
     )
     expires_in: float | None = Field(
         default=None, gt=0, le=30 * 86400, description="Seconds after which it is worthless."
+    )
+    only: list[Choice] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Groups of the list that it is for, as key=value; empty is for everybody.",
+    )
+    excluded: list[Choice] = Field(
+        default_factory=list, max_length=50, description="Groups that are left out, as key=value."
     )
 
 

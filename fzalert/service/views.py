@@ -70,6 +70,7 @@ def key_hash_of(request: WarnRequest) -> bytes:
 
 _OF_THE_LIST = (
     *("parts", "sha256", "rows", "duplicates", "refused", "by_code", "villages", "refusals"),
+    *("groups", "left_out", "only", "excluded"),
 )
 
 
