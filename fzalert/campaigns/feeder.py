@@ -358,6 +358,10 @@ class Feeder:
         return max(1, int(ahead)) - waiting
 
 
+def _joined(choices: object) -> str:
+    return ", ".join(map(str, choices)) if isinstance(choices, list) else ""
+
+
 def _no_such() -> InputError:
     return InputError(
         "There is no such campaign.", hint="fzalert campaign list names them.", field="id"
@@ -378,8 +382,9 @@ def _created(campaign: Campaign, warning: Warning) -> EvidenceEntry:
             "digest": str(document["digest"]),
             "recipients": campaign.row.total,
             "refused": refused,
-            "only": str(document.get("only") or ""),
-            "excluded": str(document.get("excluded") or ""),
+            "only": _joined(document.get("only")),
+            "excluded": _joined(document.get("excluded")),
+            "signature": str(document.get("signature") or ""),
             "drill": warning.drill,
         },
     )

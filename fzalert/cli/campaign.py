@@ -50,6 +50,7 @@ async def plan(
     audience: str = "general",
     language: str = "zh",
     value: Annotated[list[str] | None, Parameter(negative=())] = None,
+    signature: str = "",
     only: Annotated[list[str] | None, Parameter(negative=())] = None,
     excluded: Annotated[list[str] | None, Parameter(name="--except", negative=())] = None,
     expires_in: str = "",
@@ -64,6 +65,7 @@ async def plan(
         audience: Audience of the script.
         language: zh or en.
         value: A variable as name=value; give the option once for each.
+        signature: A registered signature other than the channel's own, such as a school's.
         only: A group that it is for, such as village=东沟村, class=一班, elderly=yes or tag=商户;
             give the option once for each.
         excluded: A group that is left out, written likewise.
@@ -78,6 +80,7 @@ async def plan(
         audience=audience,
         language=language,
         values=parse_values(value or []),
+        signature=signature.strip("【】"),
         only=only or [],
         excluded=excluded or [],
         expires_in=parse_duration(expires_in),

@@ -336,6 +336,13 @@ class LimitSettings(_Section):
         description="Bulk parts that may wait for one channel; beyond it callers are asked to come"
         " later. Campaigns feed themselves and never reach it.",
     )
+    most_parts: int = Field(
+        default=4,
+        ge=1,
+        le=20,
+        description="Short messages that one text of a campaign may cost each person; a longer one"
+        " is refused when it is planned.",
+    )
     per_number: NumberCaps = Field(default_factory=NumberCaps, description="For one number.")
     quiet_hours: QuietHours = Field(default_factory=QuietHours, description="Quiet hours of bulk.")
 

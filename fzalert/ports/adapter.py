@@ -105,6 +105,7 @@ class TextProfile:
         coding: The coding asked for. A text that does not fit ASCII or GSM 7-bit goes as UCS-2
             as a whole.
         signature: Put in front within 【】, by us; empty where there is none.
+        signatures: All that are registered for the account; a campaign may choose one of them.
         gateway_adds: Characters that the gateway itself adds; reserved in the first part.
         opt_out: Put at the end, by us; empty where there is none.
         max_parts: A text of more parts is refused.
@@ -117,6 +118,7 @@ class TextProfile:
     opt_out: str = ""
     max_parts: int = 4
     whole: bool = False
+    signatures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

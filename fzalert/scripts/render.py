@@ -183,6 +183,8 @@ def _sms(job: Job, profile: SmsProfile, templates: VendorTable | None, *, long: 
         raise InputError(
             f"{job.script.key} {job.ref.language}.{field} holds 【】, which is put around the"
             " signature alone, and by us.",
+            hint="Take it out of the text; a campaign names its signature beside the script, and"
+            " the channel's list of registered signatures decides.",
             field=field,
         )
     text = f"【{signature}】{body}" if signature else body

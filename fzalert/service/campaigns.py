@@ -11,9 +11,10 @@ from fzalert.access.actors import Actor
 from fzalert.campaigns import Document, Feeder, ListReading, Render, Source, State, Step
 from fzalert.clock import Clock
 from fzalert.config import Settings
+from fzalert.delivery import ChannelState
 from fzalert.delivery.prepare import channel_for
-from fzalert.errors import InputError, ScriptNotApproved
-from fzalert.messages import ActorId, Lane, SmsText, Target, Warning, WarningId
+from fzalert.errors import InputError, ScriptNotApproved, TextTooLong
+from fzalert.messages import ActorId, Lane, SmsText, Target, TargetKind, Warning, WarningId
 from fzalert.scripts import Script
 from fzalert.service.building import Building, caps_of
 from fzalert.service.models import CampaignRequest, CampaignView
@@ -102,11 +103,36 @@ class Campaigns(Source):
         Returns:
             How many short messages each person gets.
         """
-        state = channel_for(ANYONE, self._engine.channels)
-        text = self._texts.renderer(
-            script, request.language, request.audience, request.values, Lane.BULK
-        )(ANYONE, state.capabilities)
-        return parts_of(text, state) if isinstance(text, SmsText) else 1
+        first = channel_for(ANYONE, self._engine.channels)
+        seconds = {one.policy.fallback for one in self._engine.channels.values()}
+        states = [
+            one
+            for one in self._engine.channels.values()
+            if TargetKind.PHONE in one.capabilities.kinds
+            and (one is first or one.spec.name not in seconds)
+        ]
+        return max(self._try_on(state, script, request) for state in states)
+
+    def _try_on(self, state: ChannelState, script: Script, request: CampaignRequest) -> int:
+        render = self._texts.renderer(
+            script,
+            request.language,
+            request.audience,
+            request.values,
+            Lane.BULK,
+            signature=request.signature,
+        )
+        text = render(ANYONE, state.capabilities)
+        parts = parts_of(text, state) if isinstance(text, SmsText) else 1
+        if parts > self._limits.most_parts:
+            raise TextTooLong(
+                f"Each person would cost {parts} short messages on {state.spec.name};"
+                f" limits.most_parts allows {self._limits.most_parts}.",
+                hint="Shorten the text, the signature or a value, or raise [limits] most_parts if"
+                " the price is accepted.",
+                field="script",
+            )
+        return parts
 
     async def preview(self, id: str, by: Actor) -> CampaignPreview:
         """Count what a campaign would send. Raises as `ServiceApi.preview_campaign`."""
@@ -175,6 +201,7 @@ class Campaigns(Source):
             str(document["audience"]),
             _values(document),
             Lane.BULK,
+            signature=str(document.get("signature") or ""),
         )
 
     @override
@@ -209,6 +236,7 @@ def _document(request: CampaignRequest, script: Script, warning: Warning) -> Doc
         "audience": request.audience,
         "language": request.language,
         "values": dict(request.values),
+        "signature": request.signature,
         "only": list(request.only),
         "excluded": list(request.excluded),
         "not_before": warning.not_before,

@@ -368,6 +368,12 @@ class CampaignRequest(_Strict):
     expires_in: float | None = Field(
         default=None, gt=0, le=30 * 86400, description="Seconds after which it is worthless."
     )
+    signature: Text = Field(
+        default="",
+        max_length=20,
+        pattern=r"^[^【】\s]*$",
+        description="Registered signature to go out under, without 【】; empty is the channel's.",
+    )
     only: list[Choice] = Field(
         default_factory=list,
         max_length=50,

@@ -245,6 +245,7 @@ class Previews:
             "text": text.text,
             "coding": str(text.coding),
             "parts_each": parts_of(text, state),
+            "signature": _signature_of(text.text),
         }
         return _Line(shown.model_copy(update=known), text_hash(text))
 
@@ -386,7 +387,7 @@ _OF_THE_LIST = (
 )
 _OF_THE_CAMPAIGN = (
     *("script", "digest", "audience", "language", "values", "drill", "not_after", "sha256"),
-    *("only", "excluded"),
+    *("only", "excluded", "signature"),
 )
 _WORDS = {
     "script": "话术 / the script",
@@ -396,6 +397,7 @@ _WORDS = {
     "values": "变量 / the values",
     "drill": "演练 / the drill",
     "not_after": "时限 / the window",
+    "signature": "签名 / the signature",
     "sha256": "名单 / the list",
     "only": "所选分组 / the chosen groups",
     "excluded": "排除分组 / the groups left out",
@@ -408,6 +410,10 @@ _OF_A_CHANNEL = {
     "parts": "的条数 / another number of parts",
     "price": "的单价 / another price",
 }
+
+
+def _signature_of(text: str) -> str:
+    return text[1:].partition("】")[0] if text.startswith("【") else ""
 
 
 def _by_name(terms: Mapping[str, object]) -> dict[str, Mapping[str, object]]:

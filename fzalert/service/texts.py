@@ -9,9 +9,9 @@ from dataclasses import replace
 from fzalert.access.actors import Actor, Role
 from fzalert.clock import Clock
 from fzalert.config import Settings
-from fzalert.errors import UnknownScript
+from fzalert.errors import InputError, UnknownScript
 from fzalert.messages import Lane, Rendition, RenditionKind, Target, TargetKind
-from fzalert.ports import Capabilities
+from fzalert.ports import Capabilities, TextProfile
 from fzalert.scripts import (
     ApprovalState,
     Library,
@@ -44,6 +44,21 @@ AT_HOME = {
 PLACES = {TargetKind.COUNTER: Place.COUNTER, TargetKind.BANK_DESK: Place.BANK_DESK}
 
 Render = Callable[[Target, Capabilities], Rendition]
+
+
+def _signed(profile: TextProfile | None, signature: str) -> TextProfile | None:
+    """A text profile with another of its registered signatures. Raises `InputError`."""
+    if profile is None or not signature or signature == profile.signature:
+        return profile
+    if signature not in profile.signatures:
+        known = dict.fromkeys(one for one in (profile.signature, *profile.signatures) if one)
+        raise InputError(
+            f"The signature 【{signature[:20]}】 is not registered for the channel.",
+            hint="Register it with the carrier and add it to the channel's signatures; "
+            + (f"it has {'、'.join(f'【{one}】' for one in known)}." if known else "it has none."),
+            field="signature",
+        )
+    return replace(profile, signature=signature)
 
 
 class Texts:
@@ -142,6 +157,7 @@ class Texts:
         values: Mapping[str, str | int],
         lane: Lane,
         filling: ScriptSettings | None = None,
+        signature: str = "",
     ) -> Render:
         """The function that renders a script for a target on a channel.
 
@@ -152,6 +168,8 @@ class Texts:
             values: Values of variables.
             lane: Urgent or bulk.
             filling: Names and defaults other than those of this configuration: a branch's.
+            signature: Goes in front of short messages in place of the channel's own; one that the
+                channel has not registered is refused.
         """
 
         def rendered(target: Target, capabilities: Capabilities) -> Rendition:
@@ -167,7 +185,7 @@ class Texts:
                 language=language,
                 audience=audience,
                 values=values,
-                text_profile=capabilities.text,
+                text_profile=_signed(capabilities.text, signature),
                 lane=lane,
                 drill=self._drill,
                 settings=filling or self._filling,

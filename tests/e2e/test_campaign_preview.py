@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fzalert.campaigns import PreviewStale
-from fzalert.errors import AccessDenied, InputError, ScriptNotApproved
+from fzalert.errors import AccessDenied, InputError, ScriptNotApproved, TextTooLong
 from fzalert.messages import SmsText
 from fzalert.ports import Capabilities, TextProfile
 from fzalert.service import Service
@@ -234,3 +234,101 @@ async def test_a_person_who_may_run_no_campaign_sees_none_either(tmp_path: Path)
         await service.unapprove("generic/general/1", by=approver)
         with pytest.raises(ScriptNotApproved):
             await service.preview_campaign(view.id, house.local)
+
+
+def school(*registered: str) -> FarSide:
+    profile = TextProfile(signature="青山反诈", signatures=registered)
+    return FarSide(capabilities=dataclasses.replace(sms(16, reports=False), text=profile))
+
+
+async def test_a_campaign_goes_out_under_a_registered_signature_and_no_other(
+    tmp_path: Path,
+) -> None:
+    far = school("青山反诈", "青山小学")
+    house = House(tmp_path, {"sms": far.make})
+    async with house.service() as service:
+        await house.approve(service)
+        with pytest.raises(InputError, match="【青山中学】 is not registered") as refused:
+            await plan(house, service, numbers(3), signature="青山中学")
+        assert refused.value.field == "signature"
+        assert "【青山反诈】、【青山小学】" in refused.value.hint
+        assert await service.campaigns() == []
+        view = await plan(house, service, numbers(3), signature="青山小学")
+        preview = await service.preview_campaign(view.id, house.local)
+        assert preview.channels[0].signature == "青山小学"
+        await service.steer_campaign(view.id, "start", house.local, preview.digest)
+        await house.campaign(service, view.id, "done")
+        await far.until_written(3)
+    assert texts(far) == {preview.channels[0].text}
+    assert preview.channels[0].text.startswith("【青山小学】")
+
+
+async def test_a_signature_that_is_registered_no_more_starts_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path, {"sms": school("青山反诈", "青山小学").make})
+    async with house.service() as service:
+        await house.approve(service)
+        view = await plan(house, service, numbers(3), signature="青山小学")
+        await service.preview_campaign(view.id, house.local)
+    house = House(tmp_path, {"sms": school("青山反诈").make})
+    async with house.service() as service:
+        with pytest.raises(PreviewStale, match="whether it can carry the text"):
+            await service.steer_campaign(view.id, "start", house.local)
+        with pytest.raises(InputError, match="not registered"):
+            await service.preview_campaign(view.id, house.local)
+
+
+async def test_a_text_that_costs_too_many_parts_is_refused_when_it_is_planned(
+    tmp_path: Path,
+) -> None:
+    profile = TextProfile(signature="青山县公安局反诈中心", opt_out="拒收请回复" * 45, max_parts=20)
+    far = FarSide(capabilities=dataclasses.replace(sms(16), text=profile))
+    house = House(tmp_path, {"sms": far.make})
+    async with house.service() as service:
+        await house.approve(service)
+        with pytest.raises(TextTooLong, match="would cost 5 short messages on sms") as refused:
+            await plan(house, service, numbers(3))
+        assert "most_parts" in refused.value.hint
+        assert await service.campaigns() == []
+    house = House(tmp_path, {"sms": far.make}, "[limits]\nmost_parts = 5\n")
+    async with house.service() as service:
+        view = await plan(house, service, numbers(3))
+        assert view.parts == 5
+
+
+async def test_one_list_serves_several_campaigns_by_its_groups(tmp_path: Path) -> None:
+    far = taking()
+    house = House(tmp_path, {"sms": far.make})
+    path = tmp_path / "residents.csv"
+    rows = [
+        f"{one},{village},{tag}"
+        for one, village, tag in zip(
+            numbers(6),
+            ("东沟村", "东沟村", "西坪村", "西坪村", "北岭村", "北岭村"),
+            ("商户", "", "商户、低保", "", "低保", ""),
+            strict=True,
+        )
+    ]
+    path.write_text("手机号,村,标签\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    async with house.service() as service:
+        await house.approve(service)
+        kinds: dict[str, object] = {"file": str(path)}
+        with pytest.raises(InputError, match="village=东沟 stands in no row") as refused:
+            await plan(house, service, [], **kinds, only=["village=东沟"])
+        assert "东沟村" in refused.value.hint
+        shops = await plan(house, service, [], **kinds, only=["tag=商户"])
+        assert (shops.total, shops.left_out) == (2, 4)
+        assert shops.groups == {
+            "village": {"东沟村": 1, "西坪村": 1},
+            "tag": {"商户": 2, "低保": 1},
+        }
+        others = await plan(house, service, [], **kinds, excluded=["tag=商户", "village=北岭村"])
+        preview = await service.preview_campaign(others.id, house.local)
+        assert (preview.recipients, preview.groups) == (2, {"village": {"东沟村": 1, "西坪村": 1}})
+        assert preview.excluded == ["tag=商户", "village=北岭村"]
+        for view in (shops, others):
+            await service.steer_campaign(view.id, "start", house.local)
+            await house.campaign(service, view.id, "done")
+        await far.until_written(4)
+    assert received(far) == [numbers(6)[n] for n in (0, 2, 1, 3)]
+    created = on_record(house, "campaign.create")
+    assert [one["only"] for one in created] == ["tag=商户", ""]

@@ -84,6 +84,7 @@ class CarrierChannel:
             text=TextProfile(
                 coding=config.text_coding,
                 signature=config.signature,
+                signatures=config.signatures,
                 gateway_adds=config.gateway_adds,
                 opt_out=config.opt_out,
                 max_parts=config.max_parts,

@@ -18,6 +18,8 @@ _HOST = re.compile(
     r"(\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]+))(:(?P<port>[0-9]{1,5}))?"
 )
 _RESULT = re.compile(r"[1-9][0-9]{0,9}|0x[0-9A-Fa-f]{1,8}", re.ASCII)
+Signature = Annotated[str, StringConstraints(pattern=r"^[^【】\s]{2,18}$")]
+SenderId = Annotated[str, StringConstraints(pattern=r"^\+?[0-9A-Za-z ._&-]{1,21}$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[^\s]{1,253}$")]
 
 
@@ -58,8 +60,19 @@ class CarrierConfig(ChannelConfig):
     signature: str = Field(
         default="",
         max_length=18,
-        pattern=r"^[^【】\s]*$",
-        description="Registered signature, put in front within 【】, up to 18 characters.",
+        pattern=r"^(?:[^【】\s]{2,18})?$",
+        description="Registered signature, put in front within 【】, 2 to 18 characters.",
+    )
+    signatures: tuple[Signature, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Every signature that is registered for the account, this one included; a"
+        " campaign may go out under any of them. Empty where there is but the one.",
+    )
+    sender_ids: dict[Signature, SenderId] = Field(
+        default={},
+        description="Sender that goes with a signature, whole, as filed for public-service (公益)"
+        " texts: the access number with its extension. Others go out by the channel's own.",
     )
     gateway_adds: int = Field(
         default=0, ge=0, le=40, description="Characters that the gateway itself adds to a text."
@@ -163,6 +176,34 @@ class CarrierConfig(ChannelConfig):
         if self.reconnect_max < self.reconnect_min:
             raise ValueError("reconnect_max must not be shorter than reconnect_min")
         return self
+
+    @model_validator(mode="after")
+    def _are_registered(self) -> Self:
+        known = {self.signature, *self.signatures} - {""}
+        if self.signature and self.signatures and self.signature not in self.signatures:
+            raise ValueError(
+                f"the signature 【{self.signature}】 is not among the registered signatures:"
+                " register it with the carrier and add it there, or take one of them"
+            )
+        for signature, sender in self.sender_ids.items():
+            if signature not in known:
+                raise ValueError(
+                    f"sender_ids names 【{signature}】, which is no registered signature: add it"
+                    " to signatures"
+                )
+            if not self.takes_sender(sender):
+                raise ValueError(f"the sender {sender} of 【{signature}】 is none of this protocol")
+        return self
+
+    def takes_sender(self, sender: str) -> bool:
+        """Whether the protocol can carry a sender: 1 to 21 digits."""
+        return sender.isdigit()
+
+    def sender_of(self, parts: tuple[str, ...], otherwise: str) -> str:
+        """The sender that goes with the signature of a text, or the channel's own."""
+        if not self.sender_ids or not parts[0].startswith("【"):
+            return otherwise
+        return self.sender_ids.get(parts[0][1:].partition("】")[0], otherwise)
 
     @property
     def tls_name(self) -> str:

@@ -59,7 +59,7 @@ def _submit(
         fee_code=config.fee_code,
         valid_time=until,
         at_time="",
-        src_id=config.src_id,
+        src_id=config.sender_of(parts, config.src_id),
         destinations=("",),
         dest_terminal_type=0,
         content=content,

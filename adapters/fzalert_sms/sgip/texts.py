@@ -39,7 +39,7 @@ def _submit(
     message_coding, content = content_of(parts, index, coding)
     return Submit(
         sequence=Sequence(0, 0, 0),
-        sp_number=config.sp_number,
+        sp_number=config.sender_of(parts, config.sp_number),
         charge_number=config.charge_number,
         user_numbers=("",),
         corp_id=config.corp_id,

@@ -63,7 +63,7 @@ def _submit(
         msg_format=msg_format,
         valid_time=until,
         at_time="",
-        src_term_id=config.src_term_id,
+        src_term_id=config.sender_of(parts, config.src_term_id),
         charge_term_id="",
         dest_term_ids=("",),
         content=content,

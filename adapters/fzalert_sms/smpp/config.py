@@ -17,6 +17,13 @@ from fzalert_sms.smpp.ids import IdRule
 _LONGEST_PASSWORD = 32
 
 
+_LONGEST_NAME, _LONGEST_NUMBER = 11, 20
+
+
+def _is_name(sender: str) -> bool:
+    return bool(sender) and not sender.lstrip("+").isdigit()
+
+
 class SmppConfig(CarrierConfig):
     """A connection to an SMPP message centre (SMSC), as the contract gives it."""
 
@@ -126,22 +133,27 @@ class SmppConfig(CarrierConfig):
             raise ValueError("ca_file, tls_host, certificate and key need tls = true")
         if self.gsm7_packed and self.coding != "gsm7":
             raise ValueError('gsm7_packed needs coding = "gsm7"')
-        if self._is_name and len(self.source_addr) > 11:
+        if self.source_addr and not self.takes_sender(self.source_addr):
             raise ValueError("source_addr is a name of more than 11 characters")
         return self
 
-    @property
-    def _is_name(self) -> bool:
-        return bool(self.source_addr) and not self.source_addr.lstrip("+").isdigit()
+    @override
+    def takes_sender(self, sender: str) -> bool:
+        """Up to 20 digits, or a name of up to 11 characters."""
+        return len(sender) <= (_LONGEST_NAME if _is_name(sender) else _LONGEST_NUMBER)
 
     @property
     def source(self) -> tuple[int, int, str]:
         """Type, plan and number of the sender."""
-        is_name = self._is_name
+        return self.source_of(self.source_addr)
+
+    def source_of(self, sender: str) -> tuple[int, int, str]:
+        """Type, plan and number of a sender."""
+        is_name = _is_name(sender)
         ton = self.source_ton if self.source_ton is not None else 5 * is_name
-        has_plan = bool(self.source_addr) and not is_name
+        has_plan = bool(sender) and not is_name
         npi = self.source_npi if self.source_npi is not None else int(has_plan)
-        return ton, npi, self.source_addr
+        return ton, npi, sender
 
     @property
     @override

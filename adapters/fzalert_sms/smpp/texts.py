@@ -112,7 +112,7 @@ def _submit(
         0,
         c.SUBMIT_SM,
         config.service_type,
-        *config.source,
+        *config.source_of(config.sender_of(parts, config.source_addr)),
         config.dest_ton,
         config.dest_npi,
         dest,
