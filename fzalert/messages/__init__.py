@@ -16,6 +16,7 @@ from fzalert.messages.fates import (
     ReportKind,
     Scope,
     Uplink,
+    extension_of,
 )
 from fzalert.messages.phones import (
     is_mobile,
@@ -97,6 +98,7 @@ __all__ = [
     "decode_rendition",
     "display",
     "encode_rendition",
+    "extension_of",
     "group",
     "is_mobile",
     "mailbox",

@@ -12,6 +12,8 @@ from fzalert.store.sqlite.rows import RANK, REPORT_STATE, padded
 
 Key = tuple[int, int]
 
+REPORTS_COME_MS = 7 * 86_400_000
+"""Carriers give their ids out again: a report means no part that went out longer ago than this."""
 _DELIVERED = int(PartState.DELIVERED)
 _SHOWN = RANK["shown"]
 _NEW = {word: int(state) for word, state in REPORT_STATE.items()}
@@ -78,13 +80,13 @@ class Fates:
                 self._know((id_, part), _Fate(*rest))
 
     def load_by_carrier(self, ids: Sequence[bytes]) -> None:
-        """Read parts by their carrier's ids; where one repeats, the newest part is meant."""
+        """Read recent parts by their carrier's ids; where one repeats, the newest part is meant."""
         for values, marks in padded([(id_,) for id_ in ids], 1):
             rows = self._books.db.execute(
                 f"WITH k(c) AS (VALUES {marks}) SELECT f.carrier_id, {_COLUMNS}"  # noqa: S608  question marks only
                 " FROM k CROSS JOIN flight f ON f.channel = ? AND f.carrier_id = k.c"
-                " ORDER BY f.claimed_at, f.id",
-                [*values, self._books.channel],
+                " WHERE f.claimed_at > ? ORDER BY f.claimed_at, f.id",
+                [*values, self._books.channel, self._books.now - REPORTS_COME_MS],
             )
             for carrier_id, id_, part, *rest in rows:
                 self._by_carrier[carrier_id] = (id_, part)

@@ -72,35 +72,41 @@ def match_orphans(books: Books, sent: Sequence[tuple[bytes, int, int]]) -> None:
 
 
 def match_lost(books: Books, unknown: Sequence[Key]) -> None:
-    """Apply the reports that came before their parts were given up as unknown."""
+    """Apply the reports that came before their parts were given up as unknown, or were resent."""
     if books.db.execute("SELECT 1 FROM orphan LIMIT 1").fetchone() is None:
         return
     fates, lost = Fates(books), Lost(books)
     for key in unknown:
         orphans = books.db.execute(
             "SELECT o.id, o.carrier_id, o.target_index, o.word, o.code, o.proof, o.duration,"
-            " o.received FROM orphan o JOIN message m ON m.target_index = o.target_index"
-            " WHERE m.id = ? AND o.channel = ?",
+            " o.received, o.extension FROM orphan o JOIN message m ON m.target_index ="
+            " o.target_index WHERE m.id = ? AND o.channel = ?",
             (key[0], books.channel),
         ).fetchall()
-        ours = [row for row in orphans if lost.only(row[2], since=row[7]) == key]
-        if len({row[1] for row in ours}) != 1:
+        ours = [row for row in orphans if lost.only(row[2], row[3], row[8], since=row[7]) == key]
+        ids = {row[1] for row in ours}
+        if not ids or (len(ids) > 1 and not all(row[8] for row in ours)):
             continue
-        lost.adopt(key, ours[0][1])
+        # Where there are several by their extension, each is the report of one part of the text.
+        mine = min(ids)
+        lost.adopt(key, mine)
         fates.load([key])
         for row in sorted(ours, key=lambda row: RANK[row[3]]):
-            books.db.execute("DELETE FROM orphan WHERE id = ?", row[:1])
-            fates.apply(key, row[3], row[4], row[5], row[6], "")
+            if row[1] == mine:
+                books.db.execute("DELETE FROM orphan WHERE id = ?", row[:1])
+                fates.apply(key, row[3], row[4], row[5], row[6], "")
     fates.write()
 
 
 def _lost_one(books: Books, fates: Fates, lost: Lost, report: DeliveryReport) -> Key | None:
-    """The unknown part that a report without a known id must mean."""
+    """The part whose answer was lost that a report without a known id must mean."""
     if report.target is None or not report.carrier_id:
         return None
-    key = lost.only(index_of(books.vault, report.target))
+    index = index_of(books.vault, report.target)
+    key = lost.only(index, str(report.kind), report.extension)
     if key is not None:
         lost.adopt(key, report.carrier_id)
+        fates.load([key])
         fates.load_by_carrier([report.carrier_id])
     return key
 
@@ -156,7 +162,7 @@ def _keep_orphan(books: Books, report: DeliveryReport) -> None:
     )
     books.db.execute(
         "INSERT OR IGNORE INTO orphan (channel, carrier_id, target_index, word, code, proof,"
-        " at, duration, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " at, duration, received, extension) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             books.channel,
             _short(report.carrier_id),
@@ -167,6 +173,7 @@ def _keep_orphan(books: Books, report: DeliveryReport) -> None:
             report.at,
             report.duration_ms,
             books.now,
+            report.extension,
         ),
     )
     books.orphans += 1

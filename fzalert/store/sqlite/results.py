@@ -65,7 +65,7 @@ def write_results(books: Books, results: Sequence[ResultRow]) -> None:
         books.move(books.channel, part.lane, CLAIMED, state)
         if row.carrier_id:
             sent_with_id.append((row.carrier_id, row.id, row.part))
-        elif word == "unknown":
+        if part.flags & RESENT or (word == "unknown" and not row.carrier_id):
             lost.append((row.id, row.part))
         if row.suppress:
             _suppress(books, row.id)

@@ -17,6 +17,7 @@ from fzalert.messages import (
     Proof,
     ReportKind,
     Uplink,
+    extension_of,
 )
 from fzalert.store import (
     Lease,
@@ -204,6 +205,47 @@ class ReportingContract(StoreTests):
         )
         assert await store.orphans() == 1
         assert PartState.DELIVERED not in await self.states(store)
+
+    async def test_a_first_attempt_that_arrived_counts_for_the_part_that_was_resent(
+        self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
+    ) -> None:
+        await store.commit(parcels.change(lane=Lane.URGENT, targets=[number(5)]))
+        (first,) = await self.claim(store, lease, 1)
+        await self.settle(store, lease, unknown(first, resend_at=clock.millis()))
+        (second,) = await self.claim(store, lease, 1)
+        arrived = DeliveryReport(ReportKind.DELIVERED, b"of the first", number(5))
+        refused = DeliveryReport(ReportKind.UNDELIVERED, b"of the first", number(5))
+        await self.settle(store, lease, reports=[refused, arrived])
+        assert await store.orphans() == 2
+        await self.settle(store, lease, sent(second, b"of the second"))
+        assert (await self.fate(store, first.submission.id)).word == "delivered"
+        assert await store.orphans() == 1
+
+    @pytest.mark.parametrize("first", ["report", "unknown"])
+    async def test_the_extension_tells_which_text_to_a_person_a_report_means(
+        self, store: Store, parcels: Parcels, lease: Lease, first: str
+    ) -> None:
+        person = number(7)
+        await store.commit(parcels.change(lane=Lane.URGENT, targets=[person] * 3, parts=2))
+        parts = await self.claim(store, lease, 9)
+        ids = sorted({one.submission.id for one in parts})
+        lost = [unknown(one) for one in parts]
+        reports = [
+            DeliveryReport(ReportKind.DELIVERED, name, person, extension=extension_of(ids[1], 4))
+            for name in (b"c8", b"c9")
+        ]
+        if first == "report":
+            await self.settle(store, lease, reports=[reports[0], reports[0], reports[1]])
+            assert await store.orphans() == 2
+            await self.settle(store, lease, *lost)
+        else:
+            await self.settle(store, lease, *lost)
+            await self.settle(store, lease, reports=[reports[0], reports[0]])
+            assert (await self.fate(store, ids[1])).state is OutcomeState.UNKNOWN, "one part of two"
+            await self.settle(store, lease, reports=[reports[1]])
+        assert await store.orphans() == 0
+        states = [(await self.fate(store, id_)).state for id_ in ids]
+        assert states == [OutcomeState.UNKNOWN, OutcomeState.DELIVERED, OutcomeState.UNKNOWN]
 
     async def test_a_report_from_before_the_part_was_out_waits(
         self, store: Store, parcels: Parcels, lease: Lease, clock: FakeClock
