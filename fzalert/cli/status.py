@@ -40,6 +40,8 @@ async def status() -> int:
         f"受理 {totals.accepted}  送达 {totals.delivered}  失败 {totals.failed}"
         f"  过期 {totals.expired}  未知 {totals.unknown}  按规则未发 {totals.suppressed}"
     )
+    if view.orphans:
+        output.line(f"▲ 无主回执 {view.orphans} 条，保留 7 天  reports that match nothing of ours")
     deadlines = view.deadlines
     if deadlines.running:
         line = f"期限 deadlines: 已触发 fired {deadlines.fired}  迟 late {deadlines.late}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from fzalert.delivery import Limits
 from fzalert.messages import Lane, OutcomeState
@@ -242,3 +243,58 @@ async def test_a_report_finds_what_a_process_that_died_left(
                 assert await _fate(rig, id_, "delivered") is OutcomeState.DELIVERED
     total, _ = recount_with_texts(log)
     assert total.duplicates == 0
+
+
+@pytest.mark.parametrize("carrier", [BY_NAME[name] for name in WITH_OWN_IDS], ids=WITH_OWN_IDS)
+@pytest.mark.parametrize("dies", [False, True])
+async def test_an_extension_of_the_sender_tells_which_text_a_report_means(
+    carrier: Carrier, tmp_path: Path, dies: bool
+) -> None:
+    """Five texts to one person, no answer: nothing else could tell them apart."""
+    log, alive, dead = tmp_path / "log", tmp_path / "alive", tmp_path / "dead"
+    alive.mkdir()
+    more: dict[str, Any] = {"extension_digits": 4, "late_after": 30 if dies else 0.3}
+    async with carrier.simulate(log, drop_share=1.0) as simulator:
+        async with carrier.engine(alive, simulator, **more) as rig:
+            ids = await rig.accept(lane=Lane.BULK, targets=[number(5)] * 5, parts=2)
+            await _taken(simulator, 10)
+            if not dies:
+                for id_ in ids:
+                    await _fate(rig, id_, "unknown")
+            shutil.copytree(alive, dead)
+            simulator.cut()
+        senders = [
+            simulator.gateway.side.incoming(one).access_number for one, *_ in simulator.submits
+        ]
+        assert len(set(senders)) == 5
+        meant = [nth for nth, sender in enumerate(senders) if sender == senders[4]]
+        async with carrier.engine(dead, simulator, first_id=5001, **more) as rig:
+            for id_ in ids:
+                await _fate(rig, id_, "unknown")
+            for nth in meant:
+                await _report(simulator, nth, "DELIVRD")
+            words = [(await rig.fate(id_, "unknown", "delivered")).word for id_ in ids]
+            assert sorted(words) == ["delivered", *["unknown"] * 4]
+            assert await rig.store.orphans() == 0
+    total, _ = recount_with_texts(log)
+    assert total.submits == 10
+
+
+@pytest.mark.parametrize(
+    ("carrier", "more", "words"),
+    [
+        (SGIP, {}, "sequence"),
+        (CMPP, {"src_id": "1" * 18}, "too long"),
+        (SMGP, {"src_term_id": "1" * 18}, "too long"),
+        (SMPP, {"source_addr": "+" + "1" * 16}, "too long"),
+        (SMPP, {"source_addr": "POLICE"}, "access number"),
+        (SMPP, {"source_addr": ""}, "access number"),
+    ],
+)
+def test_an_extension_that_cannot_be_is_refused(
+    carrier: Carrier, more: dict[str, Any], words: str
+) -> None:
+    settings = {"name": "sms", "host": "127.0.0.1", "port": 1} | carrier.settings | more
+    carrier.config(**settings)
+    with pytest.raises(ValidationError, match=words):
+        carrier.config(**settings, extension_digits=4)

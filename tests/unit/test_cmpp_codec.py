@@ -283,6 +283,18 @@ def test_a_template_writes_what_the_encoder_writes(data: st.DataObject, layout: 
     assert template.frame(sequence, number.encode()) == encode(wanted, layout)
 
 
+@given(st.data(), layouts, st.integers(1, 6))
+def test_a_template_takes_the_digits_behind_its_sender(
+    data: st.DataObject, layout: Layout, digits: int
+) -> None:
+    base = data.draw(submits(layout))._replace(tp_udhi=0, destinations=("",))
+    submit = base._replace(src_id="106980" + "0" * digits)
+    template = SubmitTemplate(submit, layout, digits)
+    wanted = submit._replace(src_id="106980123456"[: 6 + digits], destinations=("13800138000",))
+    frame = template.frame(submit.sequence, b"13800138000")
+    assert template.extended(frame, b"123456"[:digits]) == encode(wanted, layout)
+
+
 @given(st.data(), layouts, st.integers(0, 255))
 def test_a_template_of_a_long_text_takes_the_reference(
     data: st.DataObject, layout: Layout, reference: int

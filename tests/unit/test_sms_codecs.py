@@ -297,6 +297,9 @@ def test_a_template_writes_what_the_frame_itself_would_be(
     )  # fmt: skip
     frame = smgp.SubmitTemplate(other).frame(sequence, b"18900189000", reference)
     assert frame == smgp.encode(other._replace(content=whole))
+    extending = smgp.SubmitTemplate(other, 3)
+    frame = extending.extended(extending.frame(sequence, b"18900189000", reference), b"987")
+    assert frame == smgp.encode(other._replace(content=whole, src_term_id="118351987"))
 
     third = smpp.ShortMessage(
         sequence, 4, "", 5, 0, "FZALERT", 1, 1, "8613800138000", 0x40 if is_long else 0, 0, 0, "",
@@ -305,6 +308,12 @@ def test_a_template_writes_what_the_frame_itself_would_be(
     template = smpp.SubmitTemplate(third)
     assert template.frame(sequence, b"8613800138000", reference) == smpp.encode(
         third._replace(short_message=whole)
+    )
+    fourth = third._replace(source_addr="+10690000")
+    extending_too = smpp.SubmitTemplate(fourth, 4)
+    frame = extending_too.frame(sequence, b"8613800138000", reference)
+    assert extending_too.extended(frame, b"4711") == smpp.encode(
+        fourth._replace(short_message=whole, source_addr="+10694711")
     )
     with pytest.raises(ValueError, match="12 digits"):
         template.frame(sequence, b"861380013800", reference)

@@ -18,6 +18,7 @@ _HOST = re.compile(
     r"(\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:\[\]]+))(:(?P<port>[0-9]{1,5}))?"
 )
 _RESULT = re.compile(r"[1-9][0-9]{0,9}|0x[0-9A-Fa-f]{1,8}", re.ASCII)
+_LONGEST = 21
 Signature = Annotated[str, StringConstraints(pattern=r"^[^【】\s]{2,18}$")]
 SenderId = Annotated[str, StringConstraints(pattern=r"^\+?[0-9A-Za-z ._&-]{1,21}$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[^\s]{1,253}$")]
@@ -73,6 +74,13 @@ class CarrierConfig(ChannelConfig):
         default={},
         description="Sender that goes with a signature, whole, as filed for public-service (公益)"
         " texts: the access number with its extension. Others go out by the channel's own.",
+    )
+    extension_digits: int = Field(
+        default=0,
+        ge=0,
+        le=6,
+        description="Free digits behind the access number, chosen by us for each text, so that its"
+        " report is known even if its answer is lost; 0 leaves the sender as it is.",
     )
     gateway_adds: int = Field(
         default=0, ge=0, le=40, description="Characters that the gateway itself adds to a text."
@@ -195,15 +203,50 @@ class CarrierConfig(ChannelConfig):
                 raise ValueError(f"the sender {sender} of 【{signature}】 is none of this protocol")
         return self
 
+    @model_validator(mode="after")
+    def _has_room_for_an_extension(self) -> Self:
+        if not self.extension_digits:
+            return self
+        if not self.own_number:
+            raise ValueError(
+                "extension_digits needs an access number that digits may follow and that reports"
+                " name; those of SGIP name the sequence instead, and need no such digits"
+            )
+        if not self.takes_sender(self.own_number + "0" * self.extension_digits):
+            raise ValueError("the access number and its extension_digits are too long together")
+        return self
+
+    @property
+    def own_number(self) -> str:
+        """The access number that an extension may follow; empty where none may."""
+        return ""
+
     def takes_sender(self, sender: str) -> bool:
         """Whether the protocol can carry a sender: 1 to 21 digits."""
-        return sender.isdigit()
+        return len(sender) <= _LONGEST and sender.isdigit()
 
     def sender_of(self, parts: tuple[str, ...], otherwise: str) -> str:
-        """The sender that goes with the signature of a text, or the channel's own."""
+        """The sender that goes with the signature of a text, or the channel's own.
+
+        Zeros hold the place of the extension.
+        """
+        return self._filed_for(parts) or otherwise + "0" * self.extension_digits
+
+    def extension_for(self, parts: tuple[str, ...]) -> int:
+        """Digits that a text adds to its sender; none where it was filed whole."""
+        return 0 if self._filed_for(parts) else self.extension_digits
+
+    def extension_in(self, service: str) -> str:
+        """The extension in the number that a report comes back to; empty where there is none."""
+        digits = self.extension_digits
+        if not digits or not service[-digits:].isdigit():
+            return ""
+        return service[-digits:] if service[:-digits].endswith(self.own_number.lstrip("+")) else ""
+
+    def _filed_for(self, parts: tuple[str, ...]) -> str:
         if not self.sender_ids or not parts[0].startswith("【"):
-            return otherwise
-        return self.sender_ids.get(parts[0][1:].partition("】")[0], otherwise)
+            return ""
+        return self.sender_ids.get(parts[0][1:].partition("】")[0], "")
 
     @property
     def tls_name(self) -> str:

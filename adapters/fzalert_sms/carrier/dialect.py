@@ -29,10 +29,20 @@ class Unsendable(Exception):
 
 
 class Template(Protocol[Sequence_]):
-    """A part of a text that is written but for what changes from person to person."""
+    """A part of a text that is written but for what changes from person to person.
+
+    Attributes:
+        extends: Whether its sender's number ends with digits of the message's own.
+    """
+
+    extends: bool
 
     def frame(self, sequence: Sequence_, number: bytes, reference: int = 0) -> bytes:
         """Write the frame that brings the part to one number."""
+        ...
+
+    def extended(self, frame: bytes, extension: bytes) -> bytes:
+        """Put a message's own digits into a frame."""
         ...
 
 
@@ -46,6 +56,7 @@ class Report(NamedTuple):
         done: When, in milliseconds since the epoch; 0 where it is not said.
         is_odd: Whether it was not written as the protocol says.
         octets: How long it was.
+        service: The number that the text came from, as the report names it.
     """
 
     carrier_id: bytes
@@ -54,6 +65,7 @@ class Report(NamedTuple):
     done: int = 0
     is_odd: bool = False
     octets: int = 0
+    service: str = ""
 
     @override
     def __repr__(self) -> str:

@@ -60,6 +60,7 @@ class Inbox:
         self._account = account
         self._dialect = dialect
         self._read = dialect.read_stat
+        self._extension_in = config.extension_in if config.extension_digits else None
         self._opts_out = _opt_out_test(config.opt_out_keywords)
         self._rows: list[Appended] = []
         self._tickets: list[tuple[Ticket, ...]] = []
@@ -146,6 +147,8 @@ class Inbox:
             0,
             words,
         )
+        if self._extension_in is not None:
+            row = row._replace(extension=self._extension_in(report.service))
         if effect is not _NO_EFFECT:
             self._feel(effect, row)
         if self._account.wholes is not None:

@@ -16,6 +16,7 @@ from fzalert.messages import (
     Receipt,
     ReceiptKind,
     Scope,
+    extension_of,
 )
 from fzalert.ports import AdapterContext, Submission, Wire, get_logger
 from fzalert_sms.carrier.account import Account
@@ -187,6 +188,7 @@ class Sender:
         today = self._clock.millis()
         wholes = self._wholes
         names_texts = session.names_texts
+        extension = self._config.extension_digits
         for id_, part, number, rendition, not_after, previous in rows:
             if today >= not_after:
                 continue  # worthless by now: the engine lets it expire
@@ -206,6 +208,8 @@ class Sender:
             key = link.key(sequence)
             wire.writing(id_, part, key)
             frame = template.frame(sequence, number, reference_of(id_))
+            if template.extends:
+                frame = template.extended(frame, extension_of(id_, extension).encode())
             requests.append(
                 (sequence, frame, Token(flight, id_, part, key if names_texts else b""))
             )

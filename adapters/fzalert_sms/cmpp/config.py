@@ -73,3 +73,8 @@ class CmppConfig(CarrierConfig):
         if not (self.receive_connection and self.slot == 0):
             return ()
         return tuple((host, self.receive_port or port) for host, port in self.endpoints)
+
+    @property
+    @override
+    def own_number(self) -> str:
+        return self.src_id

@@ -110,6 +110,7 @@ class CmppDialect(Dialect):
             moment_of(found.done_time),
             found.is_odd,
             len(frame.content),
+            frame.dest_id,
         )
         return Arrival(sequence, msg_id, report)
 

@@ -69,3 +69,8 @@ class SmgpConfig(CarrierConfig):
     @override
     def receive_endpoints(self) -> tuple[tuple[str, int], ...]:
         return self.endpoints if self.login_mode == "apart" and self.slot == 0 else ()
+
+    @property
+    @override
+    def own_number(self) -> str:
+        return self.src_term_id

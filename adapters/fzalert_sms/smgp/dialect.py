@@ -100,6 +100,7 @@ class SmgpDialect(Dialect):
             moment_of(found.done_date),
             found.is_odd,
             len(frame.content),
+            frame.dest_term_id,
         )
         return Arrival(sequence, msg_id, report)
 

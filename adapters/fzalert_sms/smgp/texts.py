@@ -28,8 +28,9 @@ def template_maker(
 
     @lru_cache(maxsize=64)
     def make(parts: tuple[str, ...], coding: Coding, until: str) -> Templates:
+        extension = config.extension_for(parts)
         return tuple(
-            SubmitTemplate(_submit(config, parts, index, coding, until))
+            SubmitTemplate(_submit(config, parts, index, coding, until), extension)
             for index in range(len(parts))
         )
 

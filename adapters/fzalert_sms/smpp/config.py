@@ -137,6 +137,11 @@ class SmppConfig(CarrierConfig):
             raise ValueError("source_addr is a name of more than 11 characters")
         return self
 
+    @property
+    @override
+    def own_number(self) -> str:
+        return "" if _is_name(self.source_addr) else self.source_addr
+
     @override
     def takes_sender(self, sender: str) -> bool:
         """Up to 20 digits, or a name of up to 11 characters."""

@@ -118,15 +118,16 @@ class SmppDialect(Dialect):
         elif found.err.strip("0"):
             stat = f"{stat}/{found.err}"
         # A receipt comes from the phone; some centres leave the direction of the text.
-        number = message.source_addr
-        if target_of(number) is None and target_of(message.destination_addr) is not None:
-            number = message.destination_addr
+        number, service = message.source_addr, message.destination_addr
+        if target_of(number) is None and target_of(service) is not None:
+            number, service = service, number
         return Report(
             self._read_id(found.message_id.encode("latin-1")),
             stat,
             number,
             moment_of(found.done_date),
             octets=len(message.short_message),
+            service=service,
         )
 
     def _message(self, message: ShortMessage, fields: dict[int, bytes]) -> Message:

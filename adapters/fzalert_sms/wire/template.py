@@ -16,9 +16,23 @@ class Template:
         width: Octets of the number.
         reference_at: Where the octet stands that tells one long text from another; 0 where there
             is none.
+        extension_at: Where the digits stand that a message adds to its sender's number; 0 where
+            there are none.
+
+    Attributes:
+        extends: Whether there are such digits.
     """
 
-    __slots__ = ("_before", "_first", "_head", "_is_long", "_last", "_pack")
+    __slots__ = (
+        "_before",
+        "_extension_at",
+        "_first",
+        "_head",
+        "_is_long",
+        "_last",
+        "_pack",
+        "extends",
+    )
 
     def __init__(
         self,
@@ -29,7 +43,10 @@ class Template:
         width: int,
         reference_at: int = 0,
         sequence: str = "I",
+        extension_at: int = 0,
     ) -> None:
+        self.extends = extension_at > 0
+        self._extension_at = extension_at
         end = number_at + width
         self._head = octets[:sequence_at]
         self._before = octets[sequence_at + calcsize(f">{sequence}") : number_at]
@@ -49,3 +66,8 @@ class Template:
                 self._head, sequence, self._before, number, self._first, reference, self._last
             )
         return self._pack(self._head, sequence, self._before, number, self._first)
+
+    def extended(self, frame: bytes, extension: bytes) -> bytes:
+        """Put a message's own digits into a frame that this template wrote."""
+        at = self._extension_at
+        return frame[:at] + extension + frame[at + len(extension) :]

@@ -80,11 +80,12 @@ class SubmitTemplate(Template):
         submit: The frame to take all other fields from; it has one destination. A long text
             begins with its user data header, whose reference is replaced each time.
         layout: The version agreed at login.
+        extension: Digits at the end of Src_Id that are replaced by `extended`.
     """
 
     __slots__ = ()
 
-    def __init__(self, submit: Submit, layout: Layout) -> None:
+    def __init__(self, submit: Submit, layout: Layout, extension: int = 0) -> None:
         if len(submit.destinations) != 1:
             raise ValueError("a template has one destination")
         start = HEADER.size + layout.submit.size
@@ -96,6 +97,7 @@ class SubmitTemplate(Template):
             number_at=start,
             width=layout.terminal,
             reference_at=content + len(CONCATENATION) if is_long else 0,
+            extension_at=start - 22 + len(submit.src_id) - extension if extension else 0,
         )
 
     def frame(self, sequence: int, number: bytes, reference: int = 0) -> bytes:

@@ -69,11 +69,12 @@ class SubmitTemplate(Template):
     Args:
         submit: The frame to take all other fields from; it has one destination. A long text
             begins with its user data header, whose reference is replaced each time.
+        extension: Digits at the end of SrcTermID that are replaced by `extended`.
     """
 
     __slots__ = ()
 
-    def __init__(self, submit: Submit) -> None:
+    def __init__(self, submit: Submit, extension: int = 0) -> None:
         if len(submit.dest_term_ids) != 1:
             raise ValueError("a template has one destination")
         start = c.HEADER.size + c.SUBMIT_HEAD.size
@@ -87,6 +88,9 @@ class SubmitTemplate(Template):
             number_at=start,
             width=c.NUMBER,
             reference_at=content + len(CONCATENATION) if is_long else 0,
+            extension_at=c.HEADER.size + 62 + len(submit.src_term_id) - extension
+            if extension
+            else 0,
         )
 
     def frame(self, sequence: int, number: bytes, reference: int = 0) -> bytes:

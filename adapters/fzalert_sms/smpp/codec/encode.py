@@ -55,19 +55,22 @@ class SubmitTemplate(Template):
     Args:
         submit: The PDU to take all other fields from. The reference of a long text, in its user
             data header or in its sar_msg_ref_num, is replaced each time.
+        extension: Digits at the end of source_addr that are replaced by `extended`.
     """
 
     __slots__ = ("_digits",)
 
-    def __init__(self, submit: ShortMessage) -> None:
+    def __init__(self, submit: ShortMessage, extension: int = 0) -> None:
         octets = encode(submit)
+        source_end = c.HEADER.size + len(submit.service_type) + 3 + len(submit.source_addr)
         self._digits = len(submit.destination_addr)
         super().__init__(
             octets,
             sequence_at=12,
-            number_at=c.HEADER.size + len(submit.service_type) + len(submit.source_addr) + 6,
+            number_at=source_end + 3,
             width=self._digits,
             reference_at=_reference_at(submit, len(octets)),
+            extension_at=source_end - extension if extension else 0,
         )
 
     def frame(self, sequence: int, number: bytes, reference: int = 0) -> bytes:
